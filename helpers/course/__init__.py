@@ -1,0 +1,1 @@
+"""The machinery of the pages: sources, results, sentences, claims and exercises."""

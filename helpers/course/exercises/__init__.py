@@ -1,0 +1,1 @@
+"""Reference solutions and checks of the exercises, one module a notebook."""

@@ -1,0 +1,279 @@
+"""Ratings from MovieLens, a CSV, a plan or the toy: one shape of object, its cleaning and its splits.
+
+Built in notebook 03.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from helpers.course import readers, sources
+from helpers.course.errors import CourseError
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What planted ratings were made from.
+
+    Shapes: scores and exposure (users, items); user_factors (users, rank); item_factors (items, rank);
+    user_bias (users,); item_bias (items,)
+    """
+
+    scores: np.ndarray
+    exposure: np.ndarray
+    user_factors: np.ndarray
+    item_factors: np.ndarray
+    user_bias: np.ndarray
+    item_bias: np.ndarray
+
+
+@dataclass(frozen=True)
+class Ratings:
+    """Ratings with their users and items, whatever the source.
+
+    table: one row a rating in source order: user and item (codes from 0), rating, and timestamp (s) if known
+    users: one row a code: id (as in the source), and age, gender, occupation if known
+    items: one row a code: id, and title, year, genres (a tuple) if known
+    """
+
+    name: str
+    table: pd.DataFrame
+    users: pd.DataFrame
+    items: pd.DataFrame
+    truth: Truth | None = field(default=None, repr=False)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of users and of items."""
+        return len(self.users), len(self.items)
+
+    def has(self, *columns: str) -> bool:
+        """Whether the ratings, users or items carry all these columns."""
+        known = {*self.table.columns, *self.users.columns, *self.items.columns}
+        return set(columns) <= known
+
+    def matrix(self) -> np.ndarray:
+        """The ratings as a table with 0 where there is none. Shape: (users, items)"""
+        dense = np.zeros(self.shape)
+        dense[self.table["user"], self.table["item"]] = self.table["rating"]
+        return dense
+
+
+def load_ratings(source: str, *, seed: int = 0) -> Ratings:
+    """Ratings by name ("toy", "movielens-100k", "planted") or from a CSV file.
+
+    A CSV needs the columns user, item and rating; timestamp and title are optional. Ids may be text.
+
+    Raises:
+        CourseError: an unknown name, a file that cannot be used (which line, and what to do), or no data offline.
+    """
+    loaders = {
+        "toy": lambda: _assemble("toy", *readers.read_csv(sources.DATA / "toy_ratings.csv")),
+        "movielens-100k": lambda: _assemble(source, *readers.read_movielens(sources.fetch("movielens-100k"))),
+        "planted": lambda: planted_ratings(seed=seed),
+    }
+    if source in loaders:
+        return loaders[source]()
+    if str(source).lower().endswith(".csv"):
+        return _assemble(Path(source).stem, *readers.read_csv(Path(source)))
+    raise CourseError(f"there is no dataset {source!r}: name one of {', '.join(loaders)}, or the path of a .csv file.")
+
+
+def toy_matrix() -> np.ndarray:
+    """The article's four users and four films, 0 where nothing was rated. Shape: (4, 4)"""
+    return load_ratings("toy").matrix()
+
+
+def _assemble(
+    name: str, raw: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame, truth: Truth | None = None
+) -> Ratings:
+    """Replace ids by codes. `users` and `items` have an id column in code order."""
+    table = raw[[c for c in ("user", "item", "rating", "timestamp") if c in raw]].copy()
+    for column, side in (("user", users), ("item", items)):
+        codes = pd.Series(np.arange(len(side)), index=side["id"])
+        table[column] = table[column].map(codes).astype(np.int64)
+    return Ratings(name, table.reset_index(drop=True), users, items, truth)
+
+
+# Planted ratings
+
+
+def planted_ratings(
+    n_users: int = 600,
+    n_items: int = 400,
+    *,
+    rank: int = 3,
+    per_user: float = 40,
+    noise: float = 0.5,
+    taste_exposure: float = 1.0,
+    seed: int = 0,
+) -> Ratings:
+    """Ratings made from known factors, so that an answer can be right or wrong.
+
+    score = 3.5 + user bias + item bias + factors; rating = score + noise, rounded to 1-5. What gets rated is decided by
+    popularity and, with `taste_exposure` above 0, by the score itself: missing not at random. Users arrive one after
+    another, so timestamps put whole users late.
+
+    Args:
+        per_user: ratings a user has on average
+        noise: standard deviation in stars
+        taste_exposure: rise of the log-odds of being rated per star of score
+    Raises:
+        CourseError: a size below 2, or more ratings a user than items.
+    """
+    if min(n_users, n_items) < 2 or rank < 1 or not 0 < per_user <= n_items:
+        raise CourseError(
+            f"n_users={n_users}, n_items={n_items}, rank={rank}, per_user={per_user} cannot be planted: take at least "
+            "two users, two items and one factor, and per_user between 0 and n_items."
+        )
+    rng = np.random.default_rng(seed)
+    P, Q = rng.normal(0, 0.55, (n_users, rank)), rng.normal(0, 0.55, (n_items, rank))
+    user_bias, item_bias = rng.normal(0, 0.4, n_users), rng.normal(0, 0.5, n_items)
+    scores = 3.5 + user_bias[:, None] + item_bias + P @ Q.T  # (users, items)
+    exposure = _exposure(taste_exposure * (scores - 3.5) + rng.normal(0, 1.2, n_items), per_user)
+    user, item = np.nonzero(rng.random(scores.shape) < exposure)
+    rating = np.clip(np.rint(scores[user, item] + rng.normal(0, noise, user.size)), 1, 5)
+    timestamp = 1_000_000_000 + 86_400 * user + rng.integers(0, 20 * 86_400, user.size)
+    order = rng.permutation(user.size)
+    raw = (
+        pd.DataFrame({"user": user, "item": item, "rating": rating, "timestamp": timestamp})
+        .iloc[order]
+        .reset_index(drop=True)
+    )
+    users, items = pd.DataFrame({"id": np.arange(n_users)}), pd.DataFrame({"id": np.arange(n_items)})
+    return _assemble("planted", raw, users, items, Truth(scores, exposure, P, Q, user_bias, item_bias))
+
+
+def _exposure(log_odds: np.ndarray, per_user: float) -> np.ndarray:
+    """Probabilities with these log-odds, shifted so that a user has `per_user` ratings on average."""
+    low, high = -40.0, 40.0
+    for _ in range(60):
+        shift = (low + high) / 2
+        mean = (1 / (1 + np.exp(-(log_odds + shift)))).sum(axis=1).mean()
+        low, high = (shift, high) if mean < per_user else (low, shift)
+    return 1 / (1 + np.exp(-(log_odds + shift)))
+
+
+# Cleaning
+
+
+def inject_mess(table: pd.DataFrame, *, seed: int = 0, share: float = 0.01) -> pd.DataFrame:
+    """A copy of a ratings table with what real tables contain; `share` of the rows for each kind of trouble.
+
+    Repeated rows, later changes of a rating, missing ratings, ratings off the scale, and user ids that became
+    text ("17.0", " 17"). Rows come back in a new order, and their columns as Python objects.
+    """
+    rng, n = np.random.default_rng(seed), len(table)
+    count = max(1, int(share * n))
+    repeated, changed, missing, off_scale, retyped = np.split(rng.permutation(n)[: 5 * count], 5)
+    messy = table.astype({"user": object, "rating": object})
+    again = messy.iloc[changed].copy()
+    span = table["rating"].max() - table["rating"].min()
+    again["rating"] = [
+        table["rating"].max() if r < table["rating"].mean() else table["rating"].min() for r in again["rating"]
+    ]
+    if "timestamp" in again:
+        again["timestamp"] += 60
+    messy.iloc[missing, messy.columns.get_loc("rating")] = None
+    messy.iloc[off_scale, messy.columns.get_loc("rating")] = [
+        float(table["rating"].max() + span * k) for k in rng.integers(2, 20, len(off_scale))
+    ]
+    ids = [
+        f"{u}.0" if k else f" {u}"
+        for u, k in zip(table["user"].iloc[retyped], rng.integers(0, 2, len(retyped)), strict=True)
+    ]
+    messy.iloc[retyped, messy.columns.get_loc("user")] = ids
+    whole = pd.concat([messy, messy.iloc[repeated], again], ignore_index=True)
+    return whole.iloc[rng.permutation(len(whole))].reset_index(drop=True)
+
+
+def clean(messy: pd.DataFrame, *, low: float, high: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Mend ids, drop what cannot be used, keep the last rating of a pair. Built in notebook 03, section 3.2.
+
+    Returns:
+        the clean table, and one row a step with its counts: step, before, after
+    """
+    steps = {
+        "ids to whole numbers": lambda t: t.assign(user=[int(float(u)) for u in t["user"]]),
+        "drop missing ratings": lambda t: t.dropna(subset=["rating"]),
+        "drop ratings off the scale": lambda t: t[t["rating"].astype(float).between(low, high)],
+        "drop repeated rows": lambda t: t.drop_duplicates(),
+        "keep the last rating of a pair": _keep_last,
+    }
+    table, report = messy, []
+    for name, step in steps.items():
+        before, table = len(table), step(table)
+        report.append({"step": name, "before": before, "after": len(table)})
+    return table.astype({"rating": float}).reset_index(drop=True), pd.DataFrame(report)
+
+
+def _keep_last(table: pd.DataFrame) -> pd.DataFrame:
+    ordered = table.sort_values("timestamp", kind="stable") if "timestamp" in table else table
+    return ordered.drop_duplicates(["user", "item"], keep="last").sort_index()
+
+
+# Splits
+
+Split = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def split_random(table: pd.DataFrame, *, seed: int = 42, test: float = 0.2) -> Split:
+    """Train and test by a random permutation of the rows; the first `test` of it is the test set."""
+    perm = np.random.default_rng(seed).permutation(len(table))
+    return _cut(table.iloc[perm], _test_size(len(table), test))
+
+
+def split_temporal(table: pd.DataFrame, *, test: float = 0.2) -> Split:
+    """Train on the past, test on the last `test` of all ratings. Rows with one timestamp keep source order."""
+    _needs_time(table)
+    newest_first = table.iloc[::-1].sort_values("timestamp", kind="stable", ascending=False)
+    return _cut(newest_first, _test_size(len(table), test))
+
+
+def split_leave_last_out(table: pd.DataFrame) -> Split:
+    """Test on every user's last rating. Ties of the timestamp keep source order; users with one rating only train."""
+    _needs_time(table)
+    ordered = table.sort_values(["user", "timestamp"], kind="stable")
+    last = ~ordered.duplicated("user", keep="last") & ordered.duplicated("user", keep="first")
+    return ordered[~last], ordered[last]
+
+
+def _cut(ordered: pd.DataFrame, size: int) -> Split:
+    return ordered.iloc[size:], ordered.iloc[:size]
+
+
+def _test_size(n: int, test: float) -> int:
+    size = int(n * test + 1e-9)
+    if not 0 < size < n:
+        raise CourseError(
+            f"a test share of {test} of {n} ratings leaves {size} to test and {n - size} to train: neither may be 0."
+        )
+    return size
+
+
+def _needs_time(table: pd.DataFrame) -> None:
+    if "timestamp" not in table:
+        raise CourseError("this split needs a column timestamp, and the ratings have none: use split_random.")
+
+
+def leakage(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
+    """What the training set knows that it should not, and what the test set asks that nobody can know.
+
+    Returns:
+        shared_pairs: test ratings whose user and item are also in training (should be 0)
+        from_the_past: share of test ratings whose user has a later rating in training (NaN without timestamps)
+        cold_users, cold_items: share of test ratings whose user or item was never seen in training
+    """
+    pairs = pd.MultiIndex.from_frame(train[["user", "item"]])
+    past = float("nan")
+    if "timestamp" in train:
+        newest = test["user"].map(train.groupby("user")["timestamp"].max())
+        past = float((newest > test["timestamp"]).mean())
+    return {
+        "shared_pairs": int(pd.MultiIndex.from_frame(test[["user", "item"]]).isin(pairs).sum()),
+        "from_the_past": past,
+        "cold_users": float((~test["user"].isin(train["user"])).mean()),
+        "cold_items": float((~test["item"].isin(train["item"])).mean()),
+    }

@@ -1,0 +1,45 @@
+"""What all tests share: strict claims, no network, and a plain summary."""
+
+import importlib.util
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+GUARD = ROOT / "tests" / "guard"
+
+os.environ["RECSYS_EXPLAINED_CLAIMS"] = "strict"
+os.environ["PYTHONPATH"] = os.pathsep.join([str(GUARD), *filter(None, [os.environ.get("PYTHONPATH")])])
+os.environ |= {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1,localhost"}
+os.environ |= {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}  # nobody listens there
+
+_spec = importlib.util.spec_from_file_location("network_guard", GUARD / "sitecustomize.py")
+_spec.loader.exec_module(importlib.util.module_from_spec(_spec))
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The folder of the project."""
+    return ROOT
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch) -> Path:
+    """An empty cache of the test's own."""
+    monkeypatch.setenv("RECSYS_EXPLAINED_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One line a test file: what was proved, in words that need no pytest."""
+    passed = Counter(report.nodeid.split("::")[0] for report in terminalreporter.stats.get("passed", []))
+    failed = Counter(report.nodeid.split("::")[0] for report in terminalreporter.stats.get("failed", []))
+    terminalreporter.section("summary")
+    for name in sorted(passed | failed):
+        kind = "cells equal to their stored outputs" if name.endswith(".ipynb") else "tests"
+        bad = f", {failed[name]} FAILED" if failed[name] else ""
+        terminalreporter.write_line(f"{name:<40}{passed[name]:>5} {kind}{bad}")
+    terminalreporter.write_line(f"Python {sys.version.split()[0]}, no network used.")

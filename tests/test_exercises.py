@@ -1,0 +1,197 @@
+"""Every stub is "not attempted", every reference passes, every listed mistake gets its own message."""
+
+import inspect
+import re
+from importlib import import_module
+
+import numpy as np
+import pandas as pd
+import pytest
+from notebook_files import NOTEBOOKS, code_cells, read, tags
+
+from helpers.course.errors import CourseError
+from helpers.course.page import Exercises, is_stub
+
+
+def exercises_of(number: str) -> Exercises:
+    return import_module(f"helpers.course.exercises.ex{number}").exercises
+
+
+def stubs(path) -> dict:
+    """The functions that the learner finds in a notebook, by exercise number."""
+    found = {}
+    for cell in code_cells(read(path)):
+        if "exercise" in tags(cell):
+            space = {"np": np, "pd": pd, "check": lambda number, function: found.update({number: function})}
+            exec(cell.source, space)
+    return found
+
+
+ALL = [(path, number) for path in NOTEBOOKS for number in exercises_of(path.name[:2]).references]
+
+
+@pytest.mark.parametrize(("path", "number"), ALL, ids=lambda value: getattr(value, "stem", value))
+def test_stub_runs_as_it_stands_and_shares_its_signature_with_the_reference(path, number):
+    exercises, stub = exercises_of(path.name[:2]), stubs(path)[number]
+    reference = exercises.references[number]
+    assert exercises.verdict(number, stub) == "not attempted yet."
+    assert (stub.__name__, inspect.signature(stub)) == (reference.__name__, inspect.signature(reference))
+    assert inspect.getdoc(stub) == inspect.getdoc(reference)
+
+
+@pytest.mark.parametrize(("path", "number"), ALL, ids=lambda value: getattr(value, "stem", value))
+def test_reference_passes_at_least_three_checks(path, number):
+    exercises = exercises_of(path.name[:2])
+    verdict = exercises.verdict(number, exercises.references[number])
+    assert re.fullmatch(r"passed: ([2-9]) checks\.", verdict), verdict
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_and_module_hold_the_same_exercises(path):
+    assert list(stubs(path)) == list(exercises_of(path.name[:2]).references)
+
+
+def forgot_return(ratings):
+    ratings.mean()
+
+
+def sgd_after_u(r, u, v, step):
+    u = u + step * 2 * (r - u * v) * v
+    return u, v + step * 2 * (r - u * v) * u
+
+
+def keep_last_of_file(table):
+    return table.drop_duplicates(["user", "item"], keep="last")
+
+
+def in_place(table):
+    table["place"] = table["timestamp"].rank()
+    kept = table.sort_values("place", kind="stable").drop_duplicates(["user", "item"], keep="last")
+    return kept.sort_index().drop(columns="place")
+
+
+def svd(A):
+    return np.linalg.svd(A, full_matrices=False)
+
+
+def last_factor(U, V):
+    P = np.zeros((len(U), V.shape[1]))
+    for k in range(U.shape[1]):
+        P = np.outer(U[:, k], V[k])
+    return P
+
+
+E = lambda R, U, V: R - U @ V
+centred = lambda item, rating, n: np.bincount(item, rating - rating.mean(), n)
+number_of = lambda item, n: np.bincount(item, minlength=n)
+
+MISTAKES = [
+    ("0.1", np.sum, "this is the sum"),
+    ("0.1", np.median, "this is the median"),
+    ("0.1", forgot_return, "is the `return` missing"),
+    ("0.2", lambda v: 1, "you cut the digits off"),
+    ("0.2", lambda v: 4, "four decimals are what is printed"),
+    ("0.2", lambda v: 0, "the *most* decimals"),
+    ("0.2", lambda v: 3, "differ even as whole numbers"),
+    ("0.2", lambda v: "3", "a whole number, and you return"),
+    ("0.3", lambda v, above: np.mean(v) > above, "the mean hides it"),
+    ("0.3", lambda v, above: np.min(v) > above, "two runs are no claim"),
+    ("0.3", lambda v, above: len(v) >= 3 and np.min(v) >= above, "0.1 is not above 0.1"),
+    ("0.3", lambda v, above: 1, "True or False is asked for"),
+    ("1.1", lambda U, V: (U @ V).T, "the table is transposed"),
+    ("1.1", last_factor, "only the last factor arrived"),
+    ("1.1", lambda U, V: U @ V / U.shape[1], "you averaged over the factors"),
+    ("1.1", lambda U, V: U[:, :1] + V[:1], "with one factor every cell is one product"),
+    ("1.2", lambda A, k: A[:k], "you returned k rows"),
+    ("1.2", lambda A, k: svd(A)[0][:, :k] @ svd(A)[2][:k], "are the singular values multiplied in"),
+    ("1.2", lambda A, k: np.vstack([A[:k], np.zeros((len(A) - k, A.shape[1]))]), "did you keep the *first* directions"),
+    ("1.2", lambda A, k: A, "did you keep k rows or columns instead of k directions"),
+    ("1.3", lambda R, P: np.sqrt(np.mean((R - P) ** 2)), "you counted the blanks as zeros"),
+    ("1.3", lambda R, P: np.mean((R[R > 0] - P[R > 0]) ** 2), "take the root"),
+    ("1.3", lambda R, P: np.sqrt(((R - P)[R > 0] ** 2).sum() / R.size), "you averaged over the zeros too"),
+    ("1.3", lambda R, P: np.abs(R - P)[R > 0].mean(), "mean absolute error"),
+    ("1.4", lambda P, rated, user: int(P[user].argmax()), "already rated: mask it first"),
+    ("1.4", lambda P, rated, user: int(np.where(rated, 0, P)[user].argmax()), "mask with minus infinity, not with 0"),
+    ("1.4", lambda P, rated, user: int(np.where(rated, np.inf, P)[user].argmin()), "the lowest prediction"),
+    ("1.4", lambda P, rated, user: P[user].max(), "one index is asked for"),
+    ("1.4", lambda P, rated, user: int(np.where(rated, -np.inf, P)[user].argmax()), "rated everything gets None"),
+    ("2.1", sgd_after_u, "did you compute its slope after u had moved"),
+    ("2.1", lambda r, u, v, s: (u - 2 * s * (r - u * v) * v, v - 2 * s * (r - u * v) * u), "you walk uphill"),
+    ("2.1", lambda r, u, v, s: (u + s * (r - u * v) * v, v + s * (r - u * v) * u), "half as long"),
+    ("2.1", lambda r, u, v, s: (u + 2 * s * (r - u * v) * u, v + 2 * s * (r - u * v) * v), "the slope in u carries v"),
+    ("2.1", lambda r, u, v, s: (u + 2 * s * r * v, v + 2 * s * r * u), "nothing should move"),
+    ("2.2", lambda R, m, U, V, ridge: (E(R, U, V) ** 2).sum(), "you summed over the blanks too"),
+    ("2.2", lambda R, m, U, V, ridge: (E(R, U, V)[m] ** 2).mean(), "you averaged"),
+    ("2.2", lambda R, m, U, V, ridge: (E(R, U, V)[m] ** 2).sum() + ridge * (U**2).sum(), "on V as well"),
+    ("2.2", lambda R, m, U, V, ridge: (E(R, U, V)[m] ** 2).sum() + ridge * (V**2).sum(), "on U as well"),
+    (
+        "2.2",
+        lambda R, m, U, V, ridge: (E(R, U, V)[m] ** 2).sum() + ridge * (np.linalg.norm(U) + np.linalg.norm(V)),
+        "do not take the root",
+    ),
+    ("2.3", lambda H: 1 / np.linalg.eigvalsh(H)[-1], "jumps straight to the bottom"),
+    ("2.3", lambda H: 2 / np.linalg.eigvalsh(H)[0], "the largest one breaks first"),
+    ("2.3", lambda H: 2 * np.linalg.eigvalsh(H)[-1], "the more curved the bowl"),
+    ("2.3", lambda H: 2 / H.max(), "the largest entry of H"),
+    ("2.4", lambda U, A: U @ A, "the users must undo it"),
+    ("2.4", lambda U, A: U @ np.linalg.inv(A).T, "a transpose too many"),
+    ("2.4", lambda U, A: U, "predictions move by"),
+    ("3.1", lambda table: table.drop_duplicates(), "name the columns of the pair"),
+    ("3.1", keep_last_of_file, "sort by timestamp first"),
+    ("3.1", lambda t: t.drop_duplicates(["user", "item"]), "you kept the first rating"),
+    ("3.1", lambda t: t.drop_duplicates("user"), "is the pair user *and* item"),
+    (
+        "3.1",
+        lambda t: t.sort_values("timestamp").drop_duplicates(["user", "item"], keep="last"),
+        "sort by the index at the end",
+    ),
+    ("3.1", in_place, "work on a copy"),
+    ("3.2", lambda c, f: np.sort(c)[: max(1, int(f * len(c)))].sum() / c.sum(), "sort downwards"),
+    ("3.2", lambda c, f: c[: max(1, int(f * len(c)))].sum() / c.sum(), "sort first"),
+    ("3.2", lambda c, f: np.sort(c)[::-1][: int(f * len(c))].sum() / c.sum(), "take at least one item"),
+    ("3.2", lambda c, f: np.sort(c)[::-1][: int(f * len(c))].sum() / len(c), "divide by the sum of all"),
+    ("3.3", lambda i, r, n, s: np.bincount(i, r - r.mean()) / (np.bincount(i) + s + 1e-9), "keeps its place"),
+    ("3.3", lambda i, r, n, s: np.bincount(i, r, n) / np.maximum(number_of(i, n) + s, 1e-9), "take off the mean"),
+    ("3.3", lambda i, r, n, s: centred(i, r, n) / np.maximum(number_of(i, n), 1), "shrink changes nothing"),
+    ("3.3", lambda i, r, n, s: centred(i, r, n) / (number_of(i, n) + s), "divides 0 by 0"),
+    ("3.3", lambda i, r, n, s: (centred(i, r, n) - s) / np.maximum(number_of(i, n), 1), "add shrink to the *number*"),
+    ("3.4", lambda r: np.cumsum(r) / np.arange(1, len(r) + 1), "the first rating itself"),
+    ("3.4", lambda r: np.r_[0, np.full(len(r) - 1, r.mean())], "the future is in the mean"),
+    ("3.4", lambda r: (np.cumsum(r) - r) / np.arange(1, len(r) + 1), "you divide by one too many"),
+]
+
+
+@pytest.mark.parametrize(("number", "mistake", "message"), MISTAKES, ids=[f"{m[0]} {m[2]}" for m in MISTAKES])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_listed_mistake_gets_its_own_message(number, mistake, message):
+    verdict = exercises_of(f"0{number[0]}").verdict(number, mistake)
+    assert verdict.startswith("not yet: ") and message in verdict
+
+
+def test_every_exercise_lists_at_least_three_mistakes_with_different_messages():
+    for _, number in ALL:
+        messages = {message for n, _, message in MISTAKES if n == number}
+        assert len(messages) >= 3, number
+
+
+def test_a_function_that_crashes_is_reported_in_one_sentence():
+    verdict = exercises_of("01").verdict("1.1", lambda U, V: U[99])
+    assert verdict.startswith("not yet: your function stopped with IndexError: ") and "\n" not in verdict
+
+
+def test_a_function_without_return_is_not_taken_for_a_stub():
+    def forgot(U, V):
+        U @ V
+
+    assert not is_stub(forgot)
+    assert "is the `return` missing" in exercises_of("01").verdict("1.1", forgot)
+
+
+def test_an_unknown_exercise_is_named():
+    with pytest.raises(CourseError, match=r"no exercise '9.9' here: it is one of 1.1"):
+        exercises_of("01").check("9.9", len)
+
+
+def test_solution_shows_the_reference_as_code(capsys):
+    exercises_of("01").solution("1.3")
+    assert "def rmse_rated" in capsys.readouterr().out
