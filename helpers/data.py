@@ -121,12 +121,12 @@ def planted_ratings(
         noise: standard deviation in stars
         taste_exposure: rise of the log-odds of being rated per star of score
     Raises:
-        CourseError: a size below 2, or more ratings a user than items.
+        CourseError: a size below 2, more ratings a user than items, or a negative noise.
     """
-    if min(n_users, n_items) < 2 or rank < 1 or not 0 < per_user <= n_items:
+    if min(n_users, n_items) < 2 or rank < 1 or not 1 <= per_user <= n_items or noise < 0:
         raise CourseError(
-            f"n_users={n_users}, n_items={n_items}, rank={rank}, per_user={per_user} cannot be planted: take at least "
-            "two users, two items and one factor, and per_user between 0 and n_items."
+            f"n_users={n_users}, n_items={n_items}, rank={rank}, per_user={per_user}, noise={noise} cannot be planted: "
+            "take at least two users, two items and one factor, per_user from 1 to n_items, and no negative noise."
         )
     rng = np.random.default_rng(seed)
     P, Q = rng.normal(0, 0.55, (n_users, rank)), rng.normal(0, 0.55, (n_items, rank))
@@ -167,6 +167,10 @@ def inject_mess(table: pd.DataFrame, *, seed: int = 0, share: float = 0.01) -> p
     """
     rng, n = np.random.default_rng(seed), len(table)
     count = max(1, int(share * n))
+    if not 0 < share <= 0.2 or 5 * count > n:
+        raise CourseError(
+            f"share = {share} of {n} rows: five kinds of trouble need 0 < share <= 0.2 and five rows or more."
+        )
     repeated, changed, missing, off_scale, retyped = np.split(rng.permutation(n)[: 5 * count], 5)
     messy = table.astype({"user": object, "rating": object})
     again = messy.iloc[changed].copy()
@@ -190,13 +194,15 @@ def inject_mess(table: pd.DataFrame, *, seed: int = 0, share: float = 0.01) -> p
 
 
 def clean(messy: pd.DataFrame, *, low: float, high: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Mend ids, drop what cannot be used, keep the last rating of a pair. Built in notebook 03, section 3.2.
+    """Mend user ids, drop what cannot be used, keep the last rating of a pair. Built in notebook 03, section 3.2.
 
     Returns:
         the clean table, and one row a step with its counts: step, before, after
+    Raises:
+        CourseError: if a user id is no whole number in any spelling.
     """
     steps = {
-        "ids to whole numbers": lambda t: t.assign(user=[int(float(u)) for u in t["user"]]),
+        "ids to whole numbers": lambda t: t.assign(user=[_whole(u) for u in t["user"]]),
         "drop missing ratings": lambda t: t.dropna(subset=["rating"]),
         "drop ratings off the scale": lambda t: t[t["rating"].astype(float).between(low, high)],
         "drop repeated rows": lambda t: t.drop_duplicates(),
@@ -207,6 +213,14 @@ def clean(messy: pd.DataFrame, *, low: float, high: float) -> tuple[pd.DataFrame
         before, table = len(table), step(table)
         report.append({"step": name, "before": before, "after": len(table)})
     return table.astype({"rating": float}).reset_index(drop=True), pd.DataFrame(report)
+
+
+def _whole(user: object) -> int:
+    """17 from 17, "17.0" or " 17"."""
+    text = str(user).strip()
+    if not text.removesuffix(".0").isdecimal():
+        raise CourseError(f"the user id {user!r} is no whole number: mend it before cleaning.")
+    return int(text.removesuffix(".0"))
 
 
 def _keep_last(table: pd.DataFrame) -> pd.DataFrame:
@@ -263,17 +277,18 @@ def leakage(train: pd.DataFrame, test: pd.DataFrame) -> dict[str, float]:
 
     Returns:
         shared_pairs: test ratings whose user and item are also in training (should be 0)
-        from_the_past: share of test ratings whose user has a later rating in training (NaN without timestamps)
+        trained_on_later: share of test ratings whose user has a rating of a later second in training (NaN without
+            timestamps; ratings of the same second do not count)
         cold_users, cold_items: share of test ratings whose user or item was never seen in training
     """
     pairs = pd.MultiIndex.from_frame(train[["user", "item"]])
-    past = float("nan")
+    later = float("nan")
     if "timestamp" in train:
         newest = test["user"].map(train.groupby("user")["timestamp"].max())
-        past = float((newest > test["timestamp"]).mean())
+        later = float((newest > test["timestamp"]).mean())
     return {
         "shared_pairs": int(pd.MultiIndex.from_frame(test[["user", "item"]]).isin(pairs).sum()),
-        "from_the_past": past,
+        "trained_on_later": later,
         "cold_users": float((~test["user"].isin(train["user"])).mean()),
         "cold_items": float((~test["item"].isin(train["item"])).mean()),
     }

@@ -1,4 +1,4 @@
-"""Matrix factorization in NumPy: the loss, its gradient, and three ways down. Built in notebook 02.
+"""Matrix factorization in NumPy: the loss, its gradient, three ways down (notebook 02); biases (notebook 03).
 
 Everywhere: R (users, items) ratings, mask (users, items) True where rated, U (users, rank), V (rank, items).
 """
@@ -24,7 +24,7 @@ def errors(R: np.ndarray, mask: np.ndarray, U: np.ndarray, V: np.ndarray) -> np.
 def masked_loss(R: np.ndarray, mask: np.ndarray, U: np.ndarray, V: np.ndarray, *, ridge: float = 0.0) -> float:
     """Squared error summed over rated cells, plus `ridge` times the squared size of all factors.
 
-    Built in notebook 02, section 2.1.
+    Built in notebook 02, section 2.2.
     """
     return float((errors(R, mask, U, V) ** 2).sum() + ridge * ((U**2).sum() + (V**2).sum()))
 
@@ -50,11 +50,13 @@ def gradient_descent(
     Raises:
         CourseError: if the loss stops being finite; the step is too long.
     """
-    losses = [masked_loss(R, mask, U, V, ridge=ridge)]
-    for iteration in range(iterations):
-        slope_U, slope_V = gradients(R, mask, U, V, ridge=ridge)
-        U, V = U - step * slope_U, V - step * slope_V
-        losses.append(_finite_loss(masked_loss(R, mask, U, V, ridge=ridge), step, iteration))
+    losses = []
+    for iteration in range(iterations + 1):
+        E = errors(R, mask, U, V)  # once for the loss and for both slopes
+        loss = float((E**2).sum() + ridge * ((U**2).sum() + (V**2).sum()))
+        losses.append(_finite_loss(loss, step, iteration))
+        if iteration < iterations:
+            U, V = U + 2 * step * (E @ V.T - ridge * U), V + 2 * step * (U.T @ E - ridge * V)
     return U, V, np.array(losses)
 
 
@@ -89,7 +91,7 @@ def stochastic_gradient_descent(
             slope_u = -2 * error * V[:, j] + 2 * ridge * U[i] / per_user[i]
             slope_v = -2 * error * U[i] + 2 * ridge * V[:, j] / per_item[j]
             U[i], V[:, j] = U[i] - step * slope_u, V[:, j] - step * slope_v
-        losses.append(_finite_loss(masked_loss(R, mask, U, V, ridge=ridge), step, epoch))
+        losses.append(_finite_loss(masked_loss(R, mask, U, V, ridge=ridge), step, epoch + 1))
     return U, V, np.array(losses)
 
 
@@ -124,7 +126,7 @@ def _regress(R: np.ndarray, mask: np.ndarray, V: np.ndarray, ridge: float) -> np
 
 def _finite_loss(loss: float, step: float, iteration: int) -> float:
     if not np.isfinite(loss):
-        raise CourseError(f"the loss is {loss} after step {iteration + 1} at step size {step}: take a smaller step.")
+        raise CourseError(f"the loss is {loss} after step {iteration} at step size {step}: take a smaller step.")
     return loss
 
 
@@ -155,7 +157,7 @@ def fit_biases(
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Mean, and how far each user and item stands above it, few ratings shrunk towards 0.
 
-    Built in notebook 03, section 3.7.
+    Built in notebook 03, section 3.5.
 
     Shapes:
         user, item, rating: (ratings,), codes below `shape`

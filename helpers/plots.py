@@ -80,16 +80,21 @@ def dots_with_range(
     xlabel: str,
     band: tuple[float, float] | None = None,
     band_label: str = "",
+    hollow: str | None = None,
 ) -> None:
     """One row a group, one dot a seed, a bar over the range; optionally a shaded band of reference.
 
-    Shapes: frame with a column `x` (a number per seed) and a column `y` (the group), in the order to draw.
+    Shapes: frame with a column `x` (a number per seed) and a column `y` (the group), in the order to draw; rows in
+    which the column `hollow` is true are drawn as open dots, without a bar.
     """
     groups = list(dict.fromkeys(frame[y]))
     fig, (ax,) = canvas(0.36 * len(groups) + 1.25)
     jitter, spread = np.random.default_rng(0), 0.13
     for row, group in enumerate(groups):
-        values = frame.loc[frame[y] == group, x].to_numpy()
+        of_group = frame[frame[y] == group]
+        opened = of_group[hollow].to_numpy(bool) if hollow else np.zeros(len(of_group), dtype=bool)
+        values = of_group[x].to_numpy()[~opened]
+        ax.scatter(of_group[x][opened], np.full(opened.sum(), row), s=34, color="white", edgecolor=PALETTE[1], lw=1.5)
         ax.plot([values.min(), values.max()], [row, row], color=PALETTE[0], lw=5, alpha=0.18, solid_capstyle="round")
         height = row + jitter.uniform(-spread, spread, len(values)) * (len(values) > 8)  # only crowds need it
         ax.scatter(values, height, s=16 if len(values) > 8 else 26, color=PALETTE[0], alpha=0.75, lw=0)
@@ -112,20 +117,21 @@ def lines(
     caption: str,
     log: str = "",
     marks: Mapping[str, float] | None = None,
+    each: bool = False,
     height: float = 3.2,
 ) -> None:
     """Curves with direct labels at their ends; several rows of y are seeds, drawn as a range round their median.
 
     Shapes: each curve is x (points,) and y (points,) or (seeds, points). `log` is "", "x", "y" or "xy".
-    `marks` are labelled vertical lines.
-    """  # fmt: skip
+    `marks` are labelled vertical lines. With `each`, every seed is a thin line of its own.
+    """
     fig, (ax,) = canvas(height)
     ends = []
     for colour, (name, (x, y)) in zip(PALETTE, curves.items(), strict=False):
         y = np.atleast_2d(y)
         middle = np.median(y, axis=0)
-        ax.plot(x, middle, color=colour)
-        if len(y) > 1:
+        ax.plot(x, y.T if each else middle, color=colour, lw=1 if each else 2)
+        if len(y) > 1 and not each:
             ax.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.15, lw=0)
         last = int(np.argmax(x))
         ends.append((name, colour, x[last], middle[last]))
@@ -239,7 +245,7 @@ def valleys(rating: float, by_ridge: Mapping[float, Mapping[str, np.ndarray]], *
     fig, axes = canvas(4.2, len(by_ridge), sharey=True)
     for ax, (ridge, paths) in zip(axes, by_ridge.items(), strict=True):
         valley(rating, paths, ridge=ridge, ax=ax)
-        ax.set_title(f"ridge {ridge:g}", loc="left", fontsize=10)
+        ax.set_title(f"price {ridge:g}" if ridge else "without a price", loc="left", fontsize=10)
     axes[0].set_ylabel("film factor v")
     set_title(fig, title)
     show(fig, caption)
@@ -272,18 +278,21 @@ def arrows(
 
 
 def _name_points(ax: Axes, points: np.ndarray, names: Sequence[str]) -> None:
-    """Name points, raising a name that would fall on another. Shapes: points (n, 2)."""
-    ax.figure.draw_without_rendering()
-    taken: list[tuple[float, float]] = []
-    for j in np.argsort(points[:, 0]):
-        x, y = ax.transData.transform(points[j]) * 72 / ax.figure.dpi  # points of type
-        lift = 4.0
-        while any(abs(x - a) < 36 and abs(y + lift - b) < 12 for a, b in taken):
-            lift += 6
-        taken.append((x, y + lift))
-        line = {"arrowstyle": "-", "color": QUIET, "lw": 0.7, "shrinkA": 0, "shrinkB": 2} if lift > 12 else None
-        ax.annotate(names[j], points[j], (2, lift), textcoords="offset points", color=PALETTE[j % len(PALETTE)],
-                    fontsize=9, fontweight="bold", arrowprops=line, ha="left" if lift < 12 else "center")  # fmt: skip
+    """Name points; where they lie on one level, the names stand on a staircase above them. Shapes: points (n, 2)."""
+    level = np.ptp(points[:, 1]) < 0.1 * np.ptp(ax.get_ylim())
+    for k, j in enumerate(np.argsort(points[:, 0])):
+        lift = 14 * (len(points) - k) + 8 if level else 4
+        ax.annotate(
+            names[j],
+            points[j],
+            (0 if level else 2, lift),
+            textcoords="offset points",
+            color=PALETTE[j % len(PALETTE)],
+            fontsize=9,
+            fontweight="bold",
+            ha="center" if level else "left",
+            arrowprops={"arrowstyle": "-", "color": QUIET, "lw": 0.7, "shrinkB": 2} if level else None,
+        )
 
 
 def pipeline(stages: Sequence[str], notes: Sequence[str], *, title: str, caption: str) -> None:

@@ -70,6 +70,20 @@ def in_place(table):
     return kept.sort_index().drop(columns="place")
 
 
+def overwrites(P, rated, user):
+    if rated[user].all():
+        return None
+    P[user][rated[user]] = -np.inf
+    return int(P[user].argmax())
+
+
+def upwards(values):
+    decimals = -1
+    while decimals < 6 and len(set(np.round(values, decimals + 1))) == 1:
+        decimals += 1
+    return decimals
+
+
 def svd(A):
     return np.linalg.svd(A, full_matrices=False)
 
@@ -94,6 +108,7 @@ MISTAKES = [
     ("0.2", lambda v: 0, "the *most* decimals"),
     ("0.2", lambda v: 3, "differ even as whole numbers"),
     ("0.2", lambda v: "3", "a whole number, and you return"),
+    ("0.2", upwards, "start from six decimals and go down"),
     ("0.3", lambda v, above: np.mean(v) > above, "the mean hides it"),
     ("0.3", lambda v, above: np.min(v) > above, "two runs are no claim"),
     ("0.3", lambda v, above: len(v) >= 3 and np.min(v) >= above, "0.1 is not above 0.1"),
@@ -114,6 +129,8 @@ MISTAKES = [
     ("1.4", lambda P, rated, user: int(np.where(rated, 0, P)[user].argmax()), "mask with minus infinity, not with 0"),
     ("1.4", lambda P, rated, user: int(np.where(rated, np.inf, P)[user].argmin()), "the lowest prediction"),
     ("1.4", lambda P, rated, user: P[user].max(), "one index is asked for"),
+    ("1.4", lambda P, rated, user: int(P[user][~rated[user]].argmax()), "a position among the unrated films only"),
+    ("1.4", overwrites, "mask a copy of the row"),
     ("1.4", lambda P, rated, user: int(np.where(rated, -np.inf, P)[user].argmax()), "rated everything gets None"),
     ("2.1", sgd_after_u, "did you compute its slope after u had moved"),
     ("2.1", lambda r, u, v, s: (u - 2 * s * (r - u * v) * v, v - 2 * s * (r - u * v) * u), "you walk uphill"),
@@ -146,6 +163,7 @@ MISTAKES = [
         "sort by the index at the end",
     ),
     ("3.1", in_place, "work on a copy"),
+    ("3.1", lambda t: t.loc[sorted(t.groupby(["user", "item"])["timestamp"].idxmax())], "of two rows at the same time"),
     ("3.2", lambda c, f: np.sort(c)[: max(1, int(f * len(c)))].sum() / c.sum(), "sort downwards"),
     ("3.2", lambda c, f: c[: max(1, int(f * len(c)))].sum() / c.sum(), "sort first"),
     ("3.2", lambda c, f: np.sort(c)[::-1][: int(f * len(c))].sum() / c.sum(), "take at least one item"),
@@ -155,6 +173,11 @@ MISTAKES = [
     ("3.3", lambda i, r, n, s: centred(i, r, n) / np.maximum(number_of(i, n), 1), "shrink changes nothing"),
     ("3.3", lambda i, r, n, s: centred(i, r, n) / (number_of(i, n) + s), "divides 0 by 0"),
     ("3.3", lambda i, r, n, s: (centred(i, r, n) - s) / np.maximum(number_of(i, n), 1), "add shrink to the *number*"),
+    (
+        "3.3",
+        lambda i, r, n, s: np.bincount(i, r, n) / np.maximum(number_of(i, n) + s, 1) - r.mean(),
+        "an item without ratings has a bias of 0",
+    ),
     ("3.4", lambda r: np.cumsum(r) / np.arange(1, len(r) + 1), "the first rating itself"),
     ("3.4", lambda r: np.r_[0, np.full(len(r) - 1, r.mean())], "the future is in the mean"),
     ("3.4", lambda r: (np.cumsum(r) - r) / np.arange(1, len(r) + 1), "you divide by one too many"),

@@ -1,7 +1,7 @@
 (() => {
   const root = document.getElementById("dot-product-view");
   if (!root || root.dataset.ready === "1") return;
-  const { U, V, ratings, printed } = JSON.parse(root.querySelector("script[type='application/json']").textContent);
+  const { U, V, ratings } = JSON.parse(root.querySelector("script[type='application/json']").textContent);
   const LOW = -2, HIGH = 10;
   const make = (tag, parent, props = {}) => parent.appendChild(Object.assign(document.createElement(tag), props));
   const panel = make("div", root);
@@ -23,8 +23,8 @@
   const numbers = ["user factor 1", "film factor 1", "user factor 2", "film factor 2"].map((n) => slider(n, -2, 2, 0.1, 0));
 
   const line = make("div", panel, { ariaHidden: "true" });
-  line.style.cssText = "position:relative;height:4.2rem;margin:1rem .5rem .2rem;border-bottom:2px solid currentColor";
-  const marks = { sum: ["U @ V", "0"], rating: ["rating", "1.2rem"], printed: ["printed", "2.4rem"] };
+  line.style.cssText = "position:relative;height:2.9rem;margin:1rem .5rem .2rem;border-bottom:2px solid currentColor";
+  const marks = { sum: ["U @ V", "0"], rating: ["rating", "1.4rem"] };
   for (const key in marks) {
     const mark = make("span", line);
     mark.style.cssText = `position:absolute;top:${marks[key][1]};bottom:-2px;border-left:2px solid currentColor;padding-left:.3rem;line-height:1;white-space:nowrap`;
@@ -43,11 +43,10 @@
     const [u1, v1, u2, v2] = numbers.map((n) => +n.value);
     const i = user.value - 1, j = film.value - 1, sum = u1 * v1 + u2 * v2;
     place("sum", sum);
+    marks.rating[2].hidden = !ratings[i][j];
     place("rating", ratings[i][j]);
-    place("printed", printed[i][j]);
     const rating = ratings[i][j] ? `the rating is ${ratings[i][j]}` : "there is no rating here";
-    live.textContent = `User ${i + 1}, film ${j + 1}: ${u1}·${v1} + ${u2}·${v2} = ${sum.toFixed(2)}; ` +
-      `${rating}; the article prints ${printed[i][j]}.`;
+    live.textContent = `User ${i + 1}, film ${j + 1}: ${u1}·${v1} + ${u2}·${v2} = ${sum.toFixed(2)}; ${rating}.`;
   };
   const choose = () => {
     const i = user.value - 1, j = film.value - 1;

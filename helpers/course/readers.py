@@ -22,6 +22,7 @@ COLUMNS = {
     "timestamp": ("timestamp", "time"),
     "title": ("title",),
 }
+LATEST = 1e11  # seconds since 1970: the year 5138; milliseconds lie beyond
 ARTICLES = "The|An?|O|Les?|La|El|Il|Lo|Las|Los|De[rt]|Das|Die|L'"
 
 
@@ -118,7 +119,8 @@ def read_csv(path: Path) -> Tables:
         raw["timestamp"] = _seconds(path, raw["timestamp"])
     users, items = (pd.DataFrame({"id": in_order(raw[column])}) for column in ("user", "item"))
     if "title" in raw:
-        items["title"] = items["id"].map(raw.drop_duplicates("item").set_index("item")["title"])
+        titles = raw[raw["title"] != ""].drop_duplicates("item").set_index("item")["title"]
+        items["title"] = items["id"].map(titles).fillna("untitled")
     return raw, users, items
 
 
@@ -130,9 +132,9 @@ def in_order(ids: Iterable[str]) -> list[str]:
 
 
 def _text_table(path: Path) -> pd.DataFrame:
-    """The file's cells as text."""
+    """The file's cells as text; blank lines are dropped, and the index counts the others as they stand in the file."""
     try:
-        return pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False)
+        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
     except FileNotFoundError:
         raise CourseError(f"{path} does not exist (seen from {Path.cwd()}): check the path.") from None
     except pd.errors.EmptyDataError:
@@ -142,12 +144,18 @@ def _text_table(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         problem = " ".join(str(error).split())
         raise CourseError(f"{path} cannot be read as CSV ({problem}): mend the file or its path.") from None
+    if not isinstance(raw.index, pd.RangeIndex):
+        raise CourseError(f"{path} has rows with more cells than its header has names: name every column.")
+    return raw[(raw.fillna("") != "").any(axis=1)].fillna("")
 
 
 def _named_columns(path: Path, raw: pd.DataFrame) -> pd.DataFrame:
     """The columns that we know, under our names."""
     found = {str(column).strip().lower(): column for column in raw.columns}
-    names = {found[a]: ours for ours, spellings in COLUMNS.items() for a in reversed(spellings) if a in found}
+    names = {}
+    for ours, spellings in COLUMNS.items():
+        first = next((spelling for spelling in spellings if spelling in found), None)
+        names |= {found[first]: ours} if first else {}
     missing = [c for c in ("user", "item", "rating") if c not in names.values()]
     if missing:
         tip = "Is the separator a comma? " if len(raw.columns) == 1 else ""
@@ -157,13 +165,13 @@ def _named_columns(path: Path, raw: pd.DataFrame) -> pd.DataFrame:
         )
     if raw.empty:
         raise CourseError(f"{path} has a header and no ratings: add one line a rating.")
-    return raw.rename(columns=names)[list(dict.fromkeys(names.values()))].reset_index(drop=True)
+    return raw[list(names)].rename(columns=names)
 
 
 def _refuse(path: Path, bad: pd.Series, problem: str, remedy: str) -> None:
     """Stop at the first bad row, named by its line in the file (line 1 is the header)."""
     if bad.any():
-        line, count = int(bad.to_numpy().argmax()) + 2, int(bad.sum())
+        line, count = int(bad.index[bad.to_numpy().argmax()]) + 2, int(bad.sum())
         raise CourseError(f"{path}, line {line}: it {problem} (lines like it: {count}). {remedy}")
 
 
@@ -171,7 +179,7 @@ def _numbers(path: Path, text: pd.Series, column: str) -> pd.Series:
     remedy = f"Write a number for every {column}, or delete the line."
     _refuse(path, text.str.strip().str.lower().isin(["", "nan", "na", "null", "none"]), f"has no {column}", remedy)
     numbers = pd.to_numeric(text, errors="coerce").astype(float)
-    wrong = pd.Series(~np.isfinite(numbers))
+    wrong = ~np.isfinite(numbers)
     if wrong.any():
         shown = text[wrong].iloc[0][:40]
         _refuse(path, wrong, f"has the {column} {shown!r}, which is not a number", remedy)
@@ -179,10 +187,12 @@ def _numbers(path: Path, text: pd.Series, column: str) -> pd.Series:
 
 
 def _seconds(path: Path, text: pd.Series) -> pd.Series:
-    numbers = pd.to_numeric(text, errors="coerce")
-    if not np.isfinite(numbers).all():
+    """Times as whole seconds: the column is numbers throughout, or ISO dates throughout."""
+    numbers = pd.to_numeric(text, errors="coerce").astype(float)
+    if numbers.isna().all():
         dates = pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
-        problem = "has a timestamp that is neither seconds nor an ISO date"
-        _refuse(path, dates.isna(), problem, "Mend it, or drop the column.")
-        numbers = (dates - pd.Timestamp(0, tz="UTC")) // pd.Timedelta(seconds=1)
+        numbers = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+    wrong = ~(numbers.abs() < LATEST)  # also true of what is no number
+    problem = "has a timestamp that is neither seconds since 1970 nor, like the others, an ISO date"
+    _refuse(path, wrong, problem, "Mend it (milliseconds: divide by 1000), or drop the column.")
     return numbers.astype(np.int64)

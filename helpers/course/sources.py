@@ -22,7 +22,7 @@ from helpers.course.errors import CourseError
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 CACHE = "RECSYS_EXPLAINED_CACHE"
-STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,18 @@ class DotProductView:
     Readable without a kernel, a script or a network: the script only adds to the table.
 
     Shapes:
-        U (users, 2), V (2, items), ratings and printed (users, items); a rating of 0 means "not rated"
+        U (users, 2), V (2, items), ratings (users, items); a rating of 0 means "not rated"
     """
 
-    def __init__(self, U: np.ndarray, V: np.ndarray, ratings: np.ndarray, printed: np.ndarray) -> None:
-        self.U, self.V, self.ratings, self.printed = (np.asarray(a, dtype=float) for a in (U, V, ratings, printed))
+    def __init__(self, U: np.ndarray, V: np.ndarray, ratings: np.ndarray) -> None:
+        self.U, self.V, self.ratings = (np.asarray(a, dtype=float) for a in (U, V, ratings))
 
     def __repr__(self) -> str:
         users, items = self.ratings.shape
         return f"[dot product view: {users} users, {items} films]"
 
     def _repr_html_(self) -> str:
-        data = {name: getattr(self, name).tolist() for name in ("U", "V", "ratings", "printed")}
+        data = {name: getattr(self, name).tolist() for name in ("U", "V", "ratings")}
         script = (Path(__file__).parent / "dot_product_view.js").read_text(encoding="utf8")
         payload = json.dumps(data).replace("<", "\\u003c")
         return (

@@ -66,6 +66,8 @@ def _agree(attempt):
 def _extremes(attempt):
     if attempt(np.array([0.2, 3.4])) != -1:
         return "0.2 and 3.4 differ even as whole numbers: return -1."
+    if attempt(np.array([0.449, 0.451])) != 2:
+        return "0.449 and 0.451 differ at one decimal and agree at two: start from six decimals and go down."
     if attempt(np.array([1.5, 1.5])) != 6:
         return "equal values hold to all six decimals that are looked at."
 

@@ -128,7 +128,7 @@ def recommend(P: np.ndarray, rated: np.ndarray, user: int) -> int | None:
 
 @exercises.checks_for("1.4")
 def _index(attempt):
-    got = attempt(_P, _R > 0, 1)
+    got = attempt(_P.copy(), _R > 0, 1)
     if got is None or isinstance(got, bool) or not np.issubdtype(type(got), np.integer):
         return f"one index is asked for, and you return {got!r}."
     if got not in range(4):
@@ -141,7 +141,10 @@ def _masked(attempt):
     if got == 3:
         return "you recommend the film with the lowest prediction."
     if got in (0, 1):
-        return "you recommend a film that the user has already rated: mask it first."
+        return (
+            "you recommend a film that the user has already rated: mask it first; "
+            "or did you return a position among the unrated films only?"
+        )
     if attempt(_P - 10, _R > 0, 2) in (0, 1):
         return "where all predictions are negative you fall back on a rated film: mask with minus infinity, not with 0."
 
@@ -149,8 +152,12 @@ def _masked(attempt):
 @exercises.checks_for("1.4")
 def _best(attempt):
     wanted = [recommend(_P, _R > 0, user) for user in range(3)]
-    got = [attempt(_P, _R > 0, user) for user in range(3)]
+    got = [attempt(_P.copy(), _R > 0, user) for user in range(3)]
     if got != wanted:
         return f"for the three users you return {got}, and {wanted} is right."
-    if attempt(_P, np.ones((3, 4), dtype=bool), 0) is not None:
+    if attempt(_P.copy(), np.ones((3, 4), dtype=bool), 0) is not None:
         return "a user who has rated everything gets None."
+    table = _P.copy()
+    attempt(table, _R > 0, 2)
+    if not np.array_equal(table, _P):
+        return "your function changes the table of predictions: mask a copy of the row."

@@ -56,6 +56,11 @@ def _order(attempt):
     table = _log()
     if not attempt(table).equals(keep_last(_log())):
         return "the right rows, in another order: sort by the index at the end, and do not renumber it."
+    tied = _log().assign(timestamp=100)
+    if not attempt(tied.copy()).equals(keep_last(tied)):
+        return (
+            "of two rows at the same time the later one in the table counts: sort with kind='stable' and keep the last."
+        )
     if not table.equals(_log()):
         return "the input table was changed: work on a copy."
 
@@ -126,8 +131,12 @@ def _unshrunk(attempt):
         return "an item without ratings divides 0 by 0 when shrink is 0: give it 0."
     if np.allclose(got[[0, 2, 3]], [14 / 3, 1.5, 4.0]):
         return "these are means of the ratings: take off the mean of all ratings first."
-    if not np.allclose(got, item_biases(_ITEM, _RATING, 5, 0.0)):
-        return f"without shrinkage item 0 stands {14 / 3 - 3.5:.3f} above the mean of all, and you have {got[0]:.3f}."
+    want = item_biases(_ITEM, _RATING, 5, 0.0)
+    if not np.allclose(got[[1, 4]], 0):
+        return f"an item without ratings has a bias of 0, and you return {got[1]:.3f} for it."
+    if not np.allclose(got, want):
+        first = int(np.flatnonzero(~np.isclose(got, want))[0])
+        return f"without shrinkage item {first} has {want[first]:.3f}, and you return {got[first]:.3f}."
 
 
 @exercises.checks_for("3.3")

@@ -1,0 +1,139 @@
+"""Sentences, claims, parameter checks and the short traceback of the pages."""
+
+import numpy as np
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from helpers.course.errors import CourseError
+from helpers.course.page import ClaimFailed, claim, digits, expect_array, fact, parameter, say
+
+
+@pytest.fixture
+def relaxed(monkeypatch):
+    """Claims as a reader meets them outside of `make`."""
+    monkeypatch.delenv("RECSYS_EXPLAINED_CLAIMS")
+
+
+def test_say_shows_one_line(capsys):
+    say("two\n   lines")
+    assert "'two lines'" in capsys.readouterr().out
+
+
+def test_a_true_claim_prints_its_sentence_and_range(capsys):
+    claim("the gap is positive", [0.31, 0.44, 0.39], above=0.1)
+    assert "✓ **the gap is positive** (0.31 to 0.44 over 3 runs; stated: above 0.1)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("values", [[0.3, 0.4, 0.1], [0.3, 0.05, 0.4], [-1, -2, -3]])
+def test_a_false_claim_stops_a_strict_page(values):
+    with pytest.raises(ClaimFailed, match="not so in this run: the gap is positive"):
+        claim("the gap is positive", values, above=0.1)
+
+
+def test_a_false_claim_is_reported_elsewhere_and_the_page_goes_on(relaxed, capsys):
+    claim("the gap is positive", [0.3, 0.05, 0.4], above=0.1)
+    assert "✗ not so here: the gap is positive" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "holds"), [(1, 0, True), (0.4, 0, False), (1, 0.3, False), (0.4, None, False)]
+)
+def test_both_bounds_count(below, above, holds):
+    if holds:
+        claim("within", [0.2, 0.3, 0.5], above=above, below=below)
+    else:
+        with pytest.raises(ClaimFailed):
+            claim("within", [0.2, 0.3, 0.5], above=above, below=below)
+
+
+@pytest.mark.parametrize(
+    ("values", "bounds", "message"),
+    [
+        ([0.3, 0.4], {"above": 0}, "at least three seeds"),
+        ([], {"above": 0}, "rests on 0 value"),
+        ([1, 2, 3], {}, "has no bound"),
+        ([1, np.nan, 3], {"above": 0}, "not a finite number"),
+        ([1, np.inf, 3], {"above": 0}, "not a finite number"),
+    ],
+)
+def test_a_claim_without_evidence_is_refused_everywhere(values, bounds, message, relaxed):
+    with pytest.raises(CourseError, match=message):
+        claim("something", values, **bounds)
+
+
+def test_a_fact_holds_or_stops(capsys):
+    fact("two is more than one", 2 > 1)
+    assert "✓ **two is more than one**" in capsys.readouterr().out
+    with pytest.raises(ClaimFailed):
+        fact("one is more than two", np.bool_(1 > 2))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2e-16, "0"),
+        (-3e-10, "0"),
+        (0.0123, "0.01"),
+        (0.94123, "0.94"),
+        (3.14159, "3.14"),
+        (-0.2, "-0.20"),
+        (12345, "1e+04"),
+    ],
+)
+def test_digits_shows_what_holds(value, text):
+    assert digits(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "rules", "sentence"),
+    [
+        ("many", int, {"at_least": 3}, "SEEDS = 'many' cannot be used: it must be a whole number and at least 3"),
+        (2, int, {"at_least": 3}, "SEEDS = 2 cannot be used"),
+        (True, int, {}, "must be a whole number"),
+        (2.5, int, {}, "must be a whole number"),
+        (0.0, float, {"above": 0}, "a number and above 0"),
+        (float("nan"), float, {"at_least": 0}, "a number and at least 0"),
+        ("x", str, {"one_of": ["a", "b"]}, r"one of \['a', 'b'\]"),
+        (None, str, {}, "must be str"),
+        (99, int, {"at_most": 50}, "at most 50"),
+    ],
+)
+def test_a_bad_parameter_is_refused_in_one_sentence(value, kind, rules, sentence):
+    with pytest.raises(CourseError, match=sentence) as error:
+        parameter("SEEDS", value, kind, **rules)
+    assert "\n" not in str(error.value) and "Change it in the parameters cell." in str(error.value)
+
+
+@pytest.mark.parametrize(("value", "kind"), [(3, int), (3, float), (0.5, float), ("toy", str), (True, bool)])
+def test_a_good_parameter_passes_silently(value, kind, capsys):
+    parameter("X", value, kind)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_reader_sees_their_line_and_one_sentence_and_no_stack(capsys):
+    shell = InteractiveShell.instance()
+    shell.run_cell("from helpers.data import load_ratings\n\nratings = load_ratings('nothing')")
+    shown = capsys.readouterr()
+    lines = [line for line in (shown.out + shown.err).splitlines() if line.strip()]
+    assert len(lines) == 2
+    assert "ratings = load_ratings('nothing')" in lines[0]
+    assert lines[1].startswith("CourseError: there is no dataset 'nothing'")
+
+
+@pytest.mark.parametrize(
+    ("got", "message"),
+    [
+        (None, "`return` missing"),
+        (np.ones(3), r"shape \(3,\), and \(2,\)"),
+        ([1, np.nan], "not a finite"),
+        (["a", "b"], "not a finite"),
+    ],
+)
+def test_expect_array_names_what_is_wrong(got, message):
+    import re
+
+    assert re.search(message, expect_array(got, (2,)))
+
+
+def test_expect_array_is_content_with_the_right_shape():
+    assert expect_array([1, 2], (2,)) is None

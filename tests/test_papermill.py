@@ -1,0 +1,118 @@
+"""Every notebook with other parameters, and what a wrong one gets."""
+
+import re
+
+import nbformat
+import numpy as np
+import pandas as pd
+import papermill
+import pytest
+from notebook_files import NOTEBOOKS
+
+from helpers.course.results import read_record
+
+SETS = {
+    "00": [{"NUMBERS": 5000}, {"SEEDS": 3}, {"NUMBERS": 300_000, "SEEDS": 8}],
+    "01": [{"SEEDS": 12, "RANK": 1}, {"SEEDS": 12, "RANK": 3, "ITERATIONS": 800}, {"SEEDS": 12, "RIDGE": 0.05}],
+    "02": [{"SEEDS": 3, "RANK": 1}, {"SEEDS": 3, "RANK": 3, "PASSES": 10}, {"SEEDS": 3, "RIDGE": 0.1, "STRETCH": 2}],
+    "03": [
+        {"DATASET": "planted"},
+        {"DATASET": "CSV"},
+        {"DATASET": "planted", "SEED": 7, "TEST_SHARE": 0.1, "SEEDS": 3},
+    ],
+}
+WRONG = {
+    "00": ({"NUMBERS": "many"}, "NUMBERS = 'many' cannot be used: it must be a whole number"),
+    "01": ({"SEEDS": 3}, "SEEDS = 3 cannot be used: it must be a whole number and at least 12"),
+    "02": ({"STEP": -0.1}, "STEP = -0.1 cannot be used: it must be a number and above 0"),
+    "03": ({"DATASET": "netflix"}, "there is no dataset 'netflix': name one of toy, movielens-100k, planted"),
+}
+
+
+@pytest.fixture(scope="session")
+def users_csv(tmp_path_factory):
+    """A CSV of the size of a well-known one: 610 users, 9,724 items, half stars, no demographics, times."""
+    rng = np.random.default_rng(0)
+    popular = rng.zipf(1.4, 9724).clip(max=400).astype(float)
+    user = np.r_[rng.integers(1, 611, 90_000), np.arange(1, 611), rng.integers(1, 611, 9724)]
+    item = np.r_[rng.choice(9724, 90_610, p=popular / popular.sum()), np.arange(9724)]
+    taste = 3.5 + rng.normal(0, 0.4, 611)[user] + rng.normal(0, 0.5, 9724)[item]
+    rating = np.clip(np.rint(2 * (taste + rng.normal(0, 0.8, user.size))) / 2, 0.5, 5)
+    rows = {"userId": user, "movieId": 3 * item + 1, "rating": rating, "timestamp": 10**9 + 10**5 * user + item}
+    path = tmp_path_factory.mktemp("mine") / "file.csv"
+    pd.DataFrame(rows).drop_duplicates(["userId", "movieId"]).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture
+def relaxed(monkeypatch):
+    """Claims of a page hold for its defaults; elsewhere they report."""
+    monkeypatch.delenv("RECSYS_EXPLAINED_CLAIMS")
+
+
+def run(path, out, parameters):
+    papermill.execute_notebook(path, out, parameters=parameters, progress_bar=False, kernel_name="python3")
+    return nbformat.read(out, as_version=4)
+
+
+@pytest.mark.parametrize("k", range(3))
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_other_parameters_run_through_and_matter(path, k, tmp_path, relaxed, users_csv):
+    chosen = {n: str(users_csv) if v == "CSV" else v for n, v in SETS[path.name[:2]][k].items()}
+    run(path, tmp_path / "out.ipynb", chosen)
+    ours, default = read_record(tmp_path / "out.ipynb"), read_record(path)
+    assert ours["parameters"] == default["parameters"] | chosen
+    assert ours["metrics"].keys() == default["metrics"].keys()
+    assert ours["metrics"] != default["metrics"]
+
+
+def test_a_user_s_csv_runs_through_03_and_skips_what_it_lacks(tmp_path, relaxed, users_csv):
+    notebook = run(NOTEBOOKS[3], tmp_path / "out.ipynb", {"DATASET": str(users_csv)})
+    record = read_record(tmp_path / "out.ipynb")["metrics"]
+    assert (record["n_users"], record["n_items"]) == (610, 9724)
+    assert 0 < record["rmse_bias"] < record["rmse_mean"] and record["rmse_bias_temporal"] > 0
+    text = "".join(o["data"].get("text/plain", "") for c in notebook.cells for o in c.get("outputs", []) if "data" in o)
+    assert "nothing about age, gender or occupation: skipped" in text
+    assert "no genres or years: their figure is skipped" in text and "have no titles" in text
+
+
+def test_a_csv_without_times_runs_through_03_too(tmp_path, relaxed):
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"user": rng.integers(0, 60, 3000), "item": rng.integers(0, 80, 3000)}).drop_duplicates()
+    frame.assign(rating=rng.integers(1, 6, len(frame))).to_csv(tmp_path / "plain.csv", index=False)
+    run(NOTEBOOKS[3], tmp_path / "out.ipynb", {"DATASET": str(tmp_path / "plain.csv")})
+    assert read_record(tmp_path / "out.ipynb")["metrics"]["rmse_bias_temporal"] is None
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_wrong_parameter_is_refused_at_the_start_in_one_sentence(path, tmp_path):
+    parameters, sentence = WRONG[path.name[:2]]
+    with pytest.raises(papermill.PapermillExecutionError) as error:
+        run(path, tmp_path / "out.ipynb", parameters)
+    assert sentence in error.value.evalue and "\n" not in error.value.evalue
+    assert (
+        len([line for line in re.sub(r"\x1b\[[\d;]*m", "", "\n".join(error.value.traceback)).splitlines() if line]) <= 2
+    )
+    done = [c.execution_count for c in nbformat.read(tmp_path / "out.ipynb", 4).cells if c.get("execution_count")]
+    assert len(done) <= 4
+
+
+def test_a_bad_csv_stops_03_with_its_line(tmp_path):
+    (tmp_path / "bad.csv").write_text("user,item,rating\na,b,4\nb,c,good\n")
+    with pytest.raises(papermill.PapermillExecutionError) as error:
+        run(NOTEBOOKS[3], tmp_path / "out.ipynb", {"DATASET": str(tmp_path / "bad.csv")})
+    assert "line 3: it has the rating 'good'" in error.value.evalue
+    assert len(error.value.traceback) <= 3
+
+
+def test_a_missing_cache_without_network_stops_03_with_the_remedy(tmp_path, cache):
+    with pytest.raises(papermill.PapermillExecutionError) as error:
+        run(NOTEBOOKS[3], tmp_path / "out.ipynb", {})
+    assert "make data" in error.value.evalue and "'planted'" in error.value.evalue
+    assert not cache.exists() or not any(cache.iterdir())
+
+
+def test_papermill_s_help_explains_every_parameter():
+    for path in NOTEBOOKS:
+        for name, about in papermill.inspect_notebook(str(path)).items():
+            assert about["help"] and about["inferred_type_name"] in ("int", "float", "str"), name
