@@ -45,3 +45,6 @@ $(READY): pyproject.toml constraints.txt
 	@$(PIP) $(TORCH_INDEX) torch==2.13.0
 	@$(PIP) --editable '.[test]'
 	@touch $(READY)
+
+environment.yml: pyproject.toml $(READY)
+	@$(BIN)/pyproject2conda yaml --name recsys-explained --extra test --python-include infer --req '-e .' --no-header --output $@

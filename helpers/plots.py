@@ -142,6 +142,8 @@ def lines(
         ax.axvline(place, color=shade, lw=1.2, ls="--", zorder=0)
         ax.annotate(label, (place, 0.4), (4, 0), xycoords=("data", "axes fraction"), textcoords="offset points",
                     fontsize=9, color=shade)  # fmt: skip
+    if np.issubdtype(np.asarray(x).dtype, np.integer) and "x" not in log:
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     if "y" in log and np.ptp(np.log10(ax.get_ylim())) < 2.5:  # plain numbers where powers of ten would be clumsy
         ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.yaxis.set_major_formatter("{x:g}")

@@ -5,6 +5,7 @@
   const LOW = -2, HIGH = 10;
   const make = (tag, parent, props = {}) => parent.appendChild(Object.assign(document.createElement(tag), props));
   const panel = make("div", root);
+  panel.addEventListener("keydown", (event) => event.stopPropagation());  // else JupyterLab takes the arrow keys
   panel.style.cssText = "max-width:42rem;margin-top:1rem;font-size:.95rem";
   make("p", panel, { textContent: "Take one cell apart: choose it, then move its four numbers." }).style.margin = "0 0 .4rem";
 
@@ -23,18 +24,24 @@
   const numbers = ["user factor 1", "film factor 1", "user factor 2", "film factor 2"].map((n) => slider(n, -2, 2, 0.1, 0));
 
   const line = make("div", panel, { ariaHidden: "true" });
-  line.style.cssText = "position:relative;height:2.9rem;margin:1rem .5rem .2rem;border-bottom:2px solid currentColor";
-  const marks = { sum: ["U @ V", "0"], rating: ["rating", "1.4rem"] };
+  line.style.cssText = "position:relative;height:4.4rem;margin:1rem .5rem .2rem";
+  make("span", line).style.cssText = "position:absolute;top:50%;left:0;right:0;border-top:2px solid currentColor";
+  [LOW, HIGH].forEach((end) => {
+    const side = end === LOW ? "left:0" : "right:0";
+    make("span", line, { textContent: end }).style.cssText = `position:absolute;top:calc(50% + .3rem);${side};font-size:.8rem`;
+  });
+  const marks = { sum: ["U @ V", "top:.4rem;bottom:50%", "#0072B2"], rating: ["rating", "top:50%;bottom:.4rem", "#D55E00"] };
   for (const key in marks) {
     const mark = make("span", line);
-    mark.style.cssText = `position:absolute;top:${marks[key][1]};bottom:-2px;border-left:2px solid currentColor;padding-left:.3rem;line-height:1;white-space:nowrap`;
+    mark.style.cssText = `position:absolute;${marks[key][1]};border-left:4px solid ${marks[key][2]};padding:0 .4rem;` +
+      `display:flex;align-items:${key === "sum" ? "start" : "end"};line-height:1;white-space:nowrap`;
     marks[key].push(mark);
   }
   const live = make("p", panel);
   live.setAttribute("aria-live", "polite");
 
   const place = (key, value) => {
-    const mark = marks[key][2];
+    const mark = marks[key][3];
     mark.textContent = `${marks[key][0]} ${value.toFixed(2)}`;
     mark.style.left = `${(100 * (Math.min(HIGH, Math.max(LOW, value)) - LOW)) / (HIGH - LOW)}%`;
   };
@@ -43,7 +50,7 @@
     const [u1, v1, u2, v2] = numbers.map((n) => +n.value);
     const i = user.value - 1, j = film.value - 1, sum = u1 * v1 + u2 * v2;
     place("sum", sum);
-    marks.rating[2].hidden = !ratings[i][j];
+    marks.rating[3].style.visibility = ratings[i][j] ? "visible" : "hidden";
     place("rating", ratings[i][j]);
     const rating = ratings[i][j] ? `the rating is ${ratings[i][j]}` : "there is no rating here";
     live.textContent = `User ${i + 1}, film ${j + 1}: ${u1}·${v1} + ${u2}·${v2} = ${sum.toFixed(2)}; ${rating}.`;

@@ -43,4 +43,5 @@ def show(fig: Figure, caption: str) -> None:
 
 
 def set_title(fig: Figure, text: str) -> None:
+    """The question that a figure answers, at its top left."""
     fig.suptitle(text, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)

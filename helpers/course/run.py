@@ -7,15 +7,19 @@ python -m helpers.course.run --in-place            where they lie (this is `make
 
 import argparse
 import ast
+import base64
 import os
+import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from papermill.iorw import load_notebook_node
 from papermill.parameterize import parameterize_notebook
 from tqdm import tqdm
 
@@ -25,6 +29,7 @@ from helpers.course.results import MIME, parameters_of
 
 ROOT = Path(__file__).resolve().parents[2]
 CELL_SECONDS = 600
+FAILURES = (CellExecutionError, CellTimeoutError, DeadKernelError)
 
 
 def find_notebooks(folder: Path = ROOT / "notebooks") -> list[Path]:
@@ -35,23 +40,25 @@ def find_notebooks(folder: Path = ROOT / "notebooks") -> list[Path]:
 def execute(path: Path, parameters: dict[str, Any]) -> nbformat.NotebookNode:
     """Run one notebook in a fresh kernel, in its own folder, with a bar over its cells.
 
-    Returns:
-        the executed notebook; when a cell fails, with that cell's error as its last output
     Raises:
-        CellExecutionError: when a cell fails; its attribute `notebook` is what had been executed
+        one of FAILURES: when a cell fails or takes too long; its attribute `notebook` is what had been executed
     """
-    notebook = nbformat.read(path, as_version=4)
+    notebook = load_notebook_node(str(path))
     own = {name: value for name, value in parameters.items() if name in parameters_of(notebook)}
     if own:
         notebook = parameterize_notebook(notebook, own, kernel_name="python3", language="python")
     with tqdm(total=len(notebook.cells), desc=path.stem, unit="cell", file=sys.stderr) as bar:
         client = NotebookClient(
-            notebook, timeout=CELL_SECONDS, kernel_name="python3", record_timing=False,
-            resources={"metadata": {"path": str(path.parent)}}, on_cell_start=lambda **_: bar.update(),
-        )  # fmt: skip
+            notebook,
+            timeout=CELL_SECONDS,
+            kernel_name="python3",
+            record_timing=False,
+            resources={"metadata": {"path": str(path.parent)}},
+            on_cell_start=lambda **_: bar.update(),
+        )
         try:
-            client.execute()
-        except CellExecutionError as error:
+            client.execute(stderr=subprocess.DEVNULL)  # what the kernel itself says of its ports
+        except FAILURES as error:
             error.notebook = notebook
             raise
     return tidy(notebook)
@@ -78,6 +85,14 @@ def save(notebook: nbformat.NotebookNode, path: Path) -> None:
     half.replace(path)
 
 
+def save_picture(page: str = "01_four_by_four", title: str = "Do perfect fits agree") -> None:
+    """Copy one figure out of a stored notebook, for the README."""
+    path = ROOT / "notebooks" / f"{page}.ipynb"
+    outputs = [o for c in nbformat.read(path, as_version=4).cells for o in c.get("outputs", [])]
+    pictures = [o.data["image/png"] for o in outputs if title in o.get("data", {}).get("text/plain", "")]
+    path.with_suffix(".png").write_bytes(base64.b64decode(pictures[0]))
+
+
 def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     """Execute notebooks; `into` is a folder, or None for where they lie. A failure is reported and the walk goes on.
 
@@ -90,8 +105,8 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
         try:
             notebook = execute(path, parameters)
             save(notebook, path if into is None else into / path.name)
-        except CellExecutionError as failed:
-            notebook, error = failed.notebook, f"{failed.ename}: {failed.evalue}"
+        except FAILURES as failed:
+            notebook, error = failed.notebook, _sentence(failed)
             if into is not None:
                 save(notebook, into / path.name)
         rows.append(
@@ -105,6 +120,13 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
     return rows
 
 
+def _sentence(failed: Exception) -> str:
+    """One line that says why a notebook failed."""
+    if isinstance(failed, CellExecutionError):
+        return f"{failed.ename}: {failed.evalue}"
+    return f"{type(failed).__name__}: {' '.join(str(failed).split())[:200]}"
+
+
 def _metrics(notebook: nbformat.NotebookNode) -> dict[str, Any]:
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     return next((dict(o.data[MIME]) for o in reversed(outputs) if MIME in o.get("data", {})), {})
@@ -114,12 +136,11 @@ def summary(rows: list[dict[str, Any]]) -> str:
     """A table of notebooks, seconds and headline figures."""
     lines = [f"{'notebook':<24}{'seconds':>8}  headline figures"]
     for row in rows:
-        figures = [
-            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
-            for name, value in row["metrics"].items()
-        ]
-        shown = f"FAILED  {row['error']}" if row["error"] else ", ".join(figures)
-        lines.append(f"{row['notebook']:<24}{row['seconds']:>8.1f}  {shown}")
+        figures = [f"{n}={v:.4g}" if isinstance(v, float) else f"{n}={v}" for n, v in row["metrics"].items()]
+        shown = f"FAILED  {row['error']}" if row["error"] else " ".join(figures)
+        first, *rest = textwrap.wrap(shown, 76) or [""]
+        lines.append(f"{row['notebook']:<24}{row['seconds']:>8.1f}  {first}")
+        lines += [" " * 34 + line for line in rest]
     failed = sum(bool(row["error"]) for row in rows)
     lines.append(f"{len(rows) - failed} passed, {failed} failed, {sum(row['seconds'] for row in rows):.0f} s in all.")
     return "\n".join(lines)
@@ -167,6 +188,8 @@ def main(arguments: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 2
     rows = walk(notebooks, None if chosen.in_place else chosen.into, parameters)
+    if chosen.in_place:
+        save_picture()
     print(summary(rows))
     return int(any(row["error"] for row in rows))
 
