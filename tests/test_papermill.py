@@ -14,7 +14,7 @@ from helpers.course.results import read_record
 SETS = {
     "00": [{"NUMBERS": 5000}, {"SEEDS": 3}, {"NUMBERS": 300_000, "SEEDS": 8}],
     "01": [{"SEEDS": 12, "RANK": 1}, {"SEEDS": 12, "RANK": 3, "ITERATIONS": 800}, {"SEEDS": 12, "RIDGE": 0.05}],
-    "02": [{"SEEDS": 3, "RANK": 1}, {"SEEDS": 3, "RANK": 3, "PASSES": 10}, {"SEEDS": 3, "RIDGE": 0.1, "STRETCH": 2}],
+    "02": [{"SEEDS": 3, "RANK": 1}, {"SEEDS": 3, "STEP": 0.01, "PASSES": 10}, {"SEEDS": 3, "RIDGE": 0.1, "STRETCH": 2}],
     "03": [
         {"DATASET": "planted"},
         {"DATASET": "CSV"},
