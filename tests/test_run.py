@@ -58,6 +58,20 @@ def test_in_place_a_failing_notebook_keeps_its_old_outputs(tmp_path, restored):
     assert path.read_bytes() == before and [p.name for p in path.parent.iterdir()] == ["01_a.ipynb"]
 
 
+def test_a_disk_that_fills_up_leaves_the_old_notebook_and_nothing_else(tmp_path, monkeypatch):
+    path = page(tmp_path / "in", "01_a.ipynb", "A: int = 2")
+    before = path.read_bytes()
+
+    def fills_up(notebook, target):
+        target.write_text("{")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(run.nbformat, "write", fills_up)
+    with pytest.raises(OSError, match="No space"):
+        run.save(nbformat.v4.new_notebook(), path)
+    assert path.read_bytes() == before and [p.name for p in path.parent.iterdir()] == ["01_a.ipynb"]
+
+
 def test_with_other_parameters_claims_report_and_only_known_names_are_set(tmp_path, restored):
     first = page(tmp_path / "in", "01_a.ipynb", "A: int = 2", FALSE_CLAIM, RECORD)
     second = page(tmp_path / "in", "02_b.ipynb", "B: int = 1", "print(B)")

@@ -81,8 +81,11 @@ def save(notebook: nbformat.NotebookNode, path: Path) -> None:
     """Write whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_suffix(".half")
-    nbformat.write(notebook, half)
-    half.replace(path)
+    try:
+        nbformat.write(notebook, half)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def save_picture(page: str = "01_four_by_four", title: str = "Do perfect fits agree") -> None:
