@@ -61,6 +61,32 @@ class Ratings:
         return dense
 
 
+def interactions(table: pd.DataFrame, shape: tuple[int, int]) -> np.ndarray:
+    """1 where a user rated an item, whatever the rating. Shape: (users, items), float32"""
+    seen = np.zeros(shape, dtype=np.float32)
+    seen[table["user"], table["item"]] = 1
+    return seen
+
+
+def attributes(ratings: Ratings) -> tuple[np.ndarray, np.ndarray]:
+    """What is known of users and items, in columns of 0 and 1 (genres share one 1). Built in notebook 04, section 4.6.
+
+    Shapes:
+        returns: (users, a) ages by decade, gender, occupation; (items, b) genres, years of release by fives; a or b
+        is 0 where nothing is known
+    """
+    users, items = ratings.users, ratings.items
+    of_users, of_items = [pd.DataFrame(index=users.index)], [pd.DataFrame(index=items.index)]
+    if ratings.has("age", "gender", "occupation"):
+        described = users.assign(age=users["age"] // 10)[["age", "gender", "occupation"]]
+        of_users.append(pd.get_dummies(described.astype(str)))
+    if ratings.has("genres", "year"):
+        genres = pd.get_dummies(items["genres"].explode()).groupby(level=0).max()
+        of_items.append(genres.div(genres.sum(axis=1).clip(lower=1), axis=0))
+        of_items.append(pd.get_dummies((items["year"] // 5).astype(str), prefix="year"))
+    return tuple(pd.concat(parts, axis=1).to_numpy(np.float32) for parts in (of_users, of_items))
+
+
 def load_ratings(source: str, *, seed: int = 0) -> Ratings:
     """Ratings by name ("toy", "movielens-100k", "planted") or from a CSV file.
 

@@ -186,6 +186,38 @@ def counts(panels: Mapping[str, pd.Series], *, title: str, xlabel: str, caption:
     show(fig, caption)
 
 
+def distributions(samples: Mapping[str, np.ndarray], *, title: str, xlabel: str, caption: str) -> None:
+    """Shares of values in 40 equal bins, one outline a sample, labelled at its highest bin. Shapes: each (values,)"""
+    fig, (ax,) = canvas(2.9)
+    low, high = min(map(np.min, samples.values())), max(map(np.max, samples.values()))
+    for colour, (name, values) in zip(PALETTE, samples.items(), strict=False):
+        share, edges = np.histogram(values, bins=40, range=(low, high))
+        ax.stairs(share / len(values), edges, color=colour, fill=True, alpha=0.25)
+        ax.stairs(share / len(values), edges, color=colour, lw=1.6)
+        top = int(share.argmax())
+        ax.annotate(name, (edges[top], share[top] / len(values)), (-5, -3), textcoords="offset points", ha="right",
+                    va="top", color=colour, fontsize=9.5, fontweight="bold")  # fmt: skip
+    ax.set(xlabel=xlabel, ylabel="share of the values", ylim=(0, None))
+    set_title(fig, title)
+    show(fig, caption)
+
+
+def stacked(table: pd.DataFrame, *, title: str, xlabel: str, caption: str) -> None:
+    """One bar a row, made of its columns; the names of the columns stand over the longest bar."""
+    fig, (ax,) = canvas(0.5 * len(table) + 1.35)
+    begin, longest = np.zeros(len(table)), int(table.sum(axis=1).argmax())
+    for colour, (name, values) in zip(PALETTE, table.items(), strict=False):
+        ax.barh(np.arange(len(table)), values, left=begin, color=colour, height=0.6)
+        ax.text(begin[longest] + values.iloc[longest] / 2, longest - 0.38, name, ha="center", va="bottom", color=colour,
+                fontsize=9.5, fontweight="bold")  # fmt: skip
+        begin = begin + values.to_numpy()
+    ax.set(yticks=range(len(table)), yticklabels=table.index, xlabel=xlabel, ylim=(len(table) - 0.5, -0.85))
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    set_title(fig, title)
+    show(fig, caption)
+
+
 def long_tail(number: np.ndarray, *, head: float, title: str, caption: str) -> None:
     """Items sorted by how often they were rated, the most popular `head` of them shaded. Shapes: number (items,)"""
     fig, (ax,) = canvas(2.9)

@@ -13,6 +13,7 @@ import torch
 from packaging.requirements import Requirement
 
 from helpers.course import sources
+from helpers.course.errors import CourseError
 
 PACKAGE = "recsys-explained"
 GIB = 2**30
@@ -47,11 +48,25 @@ def show_machine() -> pd.DataFrame:
     return pd.DataFrame(rows).sort_values("ready", kind="stable", ignore_index=True)
 
 
-def default_device() -> str:
-    """ "cuda", "mps" or "cpu": the fastest that PyTorch sees."""
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+def find_device(name: str = "auto") -> torch.device:
+    """ "cpu", "cuda", "cuda:1", "mps", or "auto" for the fastest that is there.
+
+    Raises:
+        CourseError: a device that PyTorch does not see here.
+    """
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name == "auto":
+        return torch.device(next(kind for kind, seen in there.items() if seen))
+    kind, _, number = name.partition(":")
+    known = there.get(kind, False) and (not number or (number.isdecimal() and int(number) < _count(kind)))
+    if not known:
+        seen = ", ".join(kind for kind, seen in there.items() if seen)
+        raise CourseError(f"DEVICE = {name!r} is not there: PyTorch sees {seen} on this machine. Take one, or 'auto'.")
+    return torch.device(name)
+
+
+def _count(kind: str) -> int:
+    return torch.cuda.device_count() if kind == "cuda" else 1
 
 
 def _python() -> Check:
@@ -110,4 +125,4 @@ def _datasets() -> list[Check]:
 
 
 def _device() -> Check:
-    return Check("a device for PyTorch", default_device(), True, "")
+    return Check("a device for PyTorch", find_device().type, True, "")

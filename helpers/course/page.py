@@ -24,6 +24,11 @@ def say(sentence: str) -> None:
     display({"text/plain": text, "text/markdown": text}, raw=True)
 
 
+def here(text: str) -> str:
+    """Mark a figure that belongs to the machine that ran the page, such as a time. The tests do not compare it."""
+    return f"`{text} ⚙`"
+
+
 def claim(text: str, values: Iterable[float], *, above: float | None = None, below: float | None = None) -> None:
     """State a direction and test it on one value per seed; say the range that was seen.
 

@@ -1,0 +1,325 @@
+"""Studies too long for a page: many seeds, folds and settings, kept as small tables with a card.
+
+    python -m helpers.course.studies            make what is missing (this is `make models`)
+    python -m helpers.course.studies --again    make everything anew
+
+A study is a list of members, each a few parameters and a seed. Finished members survive an interruption. A page
+reruns one member live and compares; the tests recompute some of every table.
+"""
+
+import argparse
+import hashlib
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from tqdm.auto import tqdm
+
+from helpers import data, factorization, metrics, models, training
+from helpers.course import sources
+from helpers.course.errors import CourseError
+
+FOLDER = sources.DATA / "models"
+Member = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a table holds: its members, how one is computed, and what its card says."""
+
+    about: str
+    members: tuple[Member, ...]
+    compute: Callable[..., dict[str, float]]
+    chosen: str
+
+
+# Ratings: settings chosen on a validation cut, and five folds
+
+RATING_MODELS = ("biases", "NeuMF", "dot product", "with attributes")
+NEUMF = training.Settings(epochs=12, lr=0.01, decay={"factors": 2.0, "network": 0.5, "output": 0.5})
+
+
+@cache
+def _movielens() -> data.Ratings:
+    return data.load_ratings("movielens-100k")
+
+
+def fold(table: pd.DataFrame, k: int, seed: int = 42) -> data.Split:
+    """Train and test of fold k of five; fold 0 is `data.split_random` with the same seed."""
+    perm = np.random.default_rng(seed).permutation(len(table))
+    test = np.array_split(perm, 5)[k]
+    return table.iloc[np.setdiff1d(perm, test, assume_unique=True)] if k else table.iloc[perm[len(test) :]], (
+        table.iloc[test]
+    )
+
+
+def rating_model(
+    kind: str, ratings: data.Ratings, *, dim: int | None = None, mean: float, seed: int
+) -> tuple[torch.nn.Module, training.Settings]:
+    """A model of notebook 04 and the settings it is trained with."""
+    if kind == "NeuMF":
+        return models.NeuMF(*ratings.shape, dim or 32, mean=mean, seed=seed), NEUMF
+    if kind == "with attributes":
+        features = map(torch.tensor, data.attributes(ratings))
+        return models.FeatureDotProduct(*features, dim or 64, mean=mean, seed=seed), training.Settings()
+    return models.DotProduct(*ratings.shape, dim or 64, mean=mean, seed=seed), training.Settings()
+
+
+def rating_predictions(
+    kind: str, ratings: data.Ratings, train: pd.DataFrame, test: pd.DataFrame, *, seed: int, **changes: Any
+) -> np.ndarray:
+    """What a model of notebook 04, trained on `train`, says of the rows of `test`, cut to the scale. (rows,)"""
+    low, high = train["rating"].min(), train["rating"].max()
+    if kind == "biases":
+        columns = (train[name].to_numpy() for name in ("user", "item", "rating"))
+        mean, b_user, b_item = factorization.fit_biases(*columns, ratings.shape, shrink_user=3, shrink_item=3)
+        return np.clip(mean + b_user[test["user"]] + b_item[test["item"]], low, high)
+    tensors = training.rating_tensors(train, ratings.shape)
+    dim = changes.pop("dim", None)
+    model, settings = rating_model(kind, ratings, dim=dim, mean=float(tensors[2].mean()), seed=seed)
+    settings = training.Settings(**{**vars(settings), "decay": {**settings.decay, **changes}})
+    training.fit(model, tensors, settings=settings, seed=seed)
+    with torch.no_grad():
+        asked = (torch.tensor(test[name].to_numpy()) for name in ("user", "item"))
+        return model(*asked).clamp(low, high).numpy()
+
+
+def _search_ratings(*, model: str, seed: int, **changes: Any) -> dict[str, float]:
+    train, _ = data.split_random(_movielens().table, seed=42, test=0.2)
+    fit, validation = data.split_random(train, seed=0, test=0.1)
+    changes = {name: value for name, value in changes.items() if value is not None}
+    predicted = rating_predictions(model, _movielens(), fit, validation, seed=seed, **changes)
+    return {"rmse_validation": metrics.rmse(validation["rating"], predicted)}
+
+
+def _five_folds(*, fold_number: int, seed: int) -> dict[str, float]:
+    train, test = fold(_movielens().table, fold_number)
+    said = {kind: rating_predictions(kind, _movielens(), train, test, seed=seed) for kind in RATING_MODELS}
+    return {kind: metrics.rmse(test["rating"], predicted) for kind, predicted in said.items()}
+
+
+def _rating_members() -> Iterable[Member]:
+    for dim, factors, bias in itertools.product((64, 100, 200), (0.6, 0.9, 1.2), (0.05, 0.15, 0.3)):
+        for seed in range(3):
+            yield {"model": "dot product", "dim": dim, "factors": factors, "bias": bias, "effect": None, "seed": seed}
+    for dim, factors, seed in itertools.product((16, 32, 64), (1.0, 2.0, 4.0), range(3)):
+        yield {"model": "NeuMF", "dim": dim, "factors": factors, "bias": None, "effect": None, "seed": seed}
+    for effect, seed in itertools.product((1.0, 2.0, 4.0, 8.0, 16.0), range(3)):
+        yield {"model": "with attributes", "dim": 64, "factors": 0.9, "bias": 0.05, "effect": effect, "seed": seed}
+
+
+# Lists: settings chosen on each user's last but one interaction
+
+SOFTMAX = training.Settings(epochs=40, batch=64, lr=0.05, decay={"factors": 1.0})
+TRAINED = ("dot product", "dot product of histories")
+
+
+def softmax_dot(
+    model: str,
+    seen: np.ndarray,
+    *,
+    dim: int = 64,
+    lr: float = SOFTMAX.lr,
+    factors: float = SOFTMAX.decay["factors"],
+    dropout: float = 0.2,
+    seed: int,
+) -> models.DotProduct:
+    """A dot product, trained to give what users took a large share of the softmax. Shapes: seen (users, items)"""
+    rows = (torch.arange(len(seen)), torch.tensor(seen, dtype=torch.float32))
+    if model == "dot product":
+        network = models.DotProduct(*seen.shape, dim, spread=0.1, seed=seed)
+    else:
+        network = models.HistoryDotProduct(rows[1], dim, dropout=dropout, seed=seed)
+    settings = training.Settings(**{**vars(SOFTMAX), "lr": lr, "decay": {"factors": factors}})
+    training.fit(network, rows, training.softmax_error, settings, seed=seed)
+    return network.eval()
+
+
+def list_scores(model: str, seen: np.ndarray, *, seed: int = 0, **settings: Any) -> np.ndarray:
+    """Scores of every item for every user by a model of notebook 05. Shapes: (users, items) → (users, items)"""
+    if model == "popularity":
+        return np.tile(seen.sum(axis=0), (len(seen), 1))
+    if model == "item-kNN":
+        return seen @ models.neighbour_weights(seen, **settings)
+    if model == "EASE":
+        return seen @ models.ease_weights(seen, **settings)
+    trained = softmax_dot(model, seen, seed=seed, **settings)
+    with torch.no_grad():
+        return trained.scores(torch.arange(len(seen))).numpy()
+
+
+def list_quality(scores: np.ndarray, train: pd.DataFrame, test: pd.DataFrame, *, k: int = 10) -> pd.DataFrame:
+    """Metrics of the lists that these scores give, one row a user of the test set."""
+    users = np.unique(test["user"])
+    lists = metrics.recommend(lambda u: scores[u], users, train, scores.shape[1], k=k)
+    return metrics.list_metrics(lists, users, test)
+
+
+def _search_lists(*, model: str, seed: int, last_but: int, **settings: Any) -> dict[str, float]:
+    fit, _ = data.split_leave_last_out(_movielens().table)
+    for _ in range(last_but):  # 1: validate on the last interaction of training; 2: on the one before
+        fit, validation = data.split_leave_last_out(fit)
+    settings = {name: value for name, value in settings.items() if value is not None}
+    scores = list_scores(model, data.interactions(fit, _movielens().shape), seed=seed, **settings)
+    return {"ndcg10_validation": float(list_quality(scores, fit, validation)["ndcg"].mean())}
+
+
+def _list_members() -> Iterable[Member]:
+    tried = [{"model": "popularity"}]
+    tried += [{"model": "EASE", "ridge": ridge} for ridge in (25.0, 50.0, 100.0, 150.0, 200.0, 400.0)]
+    for neighbours, shrink in itertools.product((5, 10, 20, 50, 100, 200), (0.0, 10.0, 50.0)):
+        tried.append({"model": "item-kNN", "neighbours": neighbours, "shrink": shrink})
+    for dim, lr, factors in itertools.product((64, 128), (0.03, 0.05, 0.1), (0.5, 1.0, 1.5)):
+        tried.append({"model": TRAINED[0], "dim": dim, "lr": lr, "factors": factors})
+    for lr, factors in itertools.product((0.03, 0.05, 0.1), (0.5, 1.0, 1.5)):
+        tried.append({"model": TRAINED[1], "dim": 64, "lr": lr, "factors": factors})
+    blank = dict.fromkeys(("model", "ridge", "neighbours", "shrink", "dim", "lr", "factors"))
+    for settings, last_but in itertools.product(tried, (1, 2, 3, 4)):
+        for seed in range(3 if settings["model"] in TRAINED else 1):
+            yield {**blank, **settings, "last_but": last_but, "seed": seed}
+
+
+STUDIES = {
+    "rating_search": Study(
+        "Settings of the rating models of notebook 04, tried on a validation cut of the training set.",
+        tuple(_rating_members()),
+        _search_ratings,
+        "The narrowest whose mean of `rmse_validation` is within one standard deviation (over seeds) of the best.",
+    ),
+    "rating_five_folds": Study(
+        "Test RMSE of the models of notebook 04 in five folds; fold 0 is the split of the course.",
+        tuple({"fold_number": k, "seed": 0} for k in range(5)),
+        _five_folds,
+        "Nothing is chosen here: settings come from rating_search, whose training set overlaps four of the folds.",
+    ),
+    "list_search": Study(
+        "Settings of the list models of notebook 05, tried on each user's last four interactions in training, in turn.",
+        tuple(_list_members()),
+        _search_lists,
+        "By the mean of `ndcg10_validation` over seeds and the four cuts. The test items were not asked.",
+    ),
+}
+
+
+# Making, keeping and reading tables
+
+
+def read_study(name: str) -> pd.DataFrame:
+    """The table of a study, one row a member.
+
+    Raises:
+        CourseError: an unknown name, or a table that was not made yet.
+    """
+    path = FOLDER / f"{name}.csv"
+    if name not in STUDIES:
+        raise CourseError(f"there is no study {name!r}: it is one of {', '.join(STUDIES)}.")
+    if not path.is_file():
+        raise CourseError(f"{path.name} is missing in data/models/: run `make models`.")
+    return pd.read_csv(path)
+
+
+def make_study(name: str, *, progress: bool = True) -> Path:
+    """Compute all members of a study that are not done yet, and write its table and card whole."""
+    study = STUDIES[name]
+    done_file = sources.cache_folder() / "studies" / f"{name}.jsonl"
+    done_file.parent.mkdir(parents=True, exist_ok=True)
+    with _alone(done_file.with_suffix(".lock")):
+        begun, done = time.perf_counter(), _done(done_file)
+        with done_file.open("a", encoding="utf8") as file:
+            for member in tqdm(study.members, desc=name, disable=not progress):
+                key = json.dumps(member)
+                if key not in done:
+                    done[key] = study.compute(**member)
+                    print(json.dumps([key, done[key]]), file=file, flush=True)
+        rows = pd.DataFrame([{**m, **done[json.dumps(m)]} for m in study.members])
+        _write(FOLDER / f"{name}.csv", rows.to_csv(index=False, float_format="%.5f", lineterminator="\n"))
+        _write(FOLDER / f"{name}.md", _card(name, rows, time.perf_counter() - begun))
+        done_file.unlink()
+    return FOLDER / f"{name}.csv"
+
+
+def _done(path: Path) -> dict[str, dict[str, float]]:
+    """Members finished before an interruption; a line cut short by it is dropped."""
+    done = {}
+    for line in path.read_text(encoding="utf8").splitlines() if path.exists() else []:
+        try:
+            key, figures = json.loads(line)
+            done[key] = figures
+        except ValueError:
+            continue
+    return done
+
+
+@contextmanager
+def _alone(lock: Path):
+    """Let one process at a time make a study."""
+    try:
+        os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        raise CourseError(f"{lock.stem} is being made by another process; if none is running, delete {lock}.") from None
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+
+
+def _write(path: Path, text: str) -> None:
+    """Write whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    half = path.with_name(f"{path.name}.{os.getpid()}.half")
+    half.write_text(text, encoding="utf8")
+    half.replace(path)
+
+
+def _card(name: str, rows: pd.DataFrame, seconds: float) -> str:
+    study, table = STUDIES[name], _movielens().table
+    digest = hashlib.sha256(np.ascontiguousarray(table.to_numpy(dtype=np.float64)).tobytes()).hexdigest()
+    parameters = ", ".join(f"`{column}`" for column in study.members[0])
+    figures = ", ".join(f"`{column}`" for column in rows.columns if column not in study.members[0])
+    return f"""# {name}
+
+{study.about}
+
+| | |
+|---|---|
+| Table | [{name}.csv]({name}.csv), {len(rows)} members |
+| Parameters | {parameters} |
+| Figures | {figures} |
+| Chosen | {study.chosen} |
+| Data | MovieLens-100K; SHA-256 of its coded table (user, item, rating, timestamp as float64) {digest} |
+| Made by | `make models`, PyTorch {torch.__version__.split("+")[0]}, {torch.get_num_threads()} threads available |
+| Made in | {seconds:.0f} s (members finished before an interruption not counted) |
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Make the studies from the command line."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.course.studies", description="Make the study tables.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(STUDIES)}; default: all")
+    parser.add_argument("--again", action="store_true", help="make also what is there")
+    chosen = parser.parse_args(arguments)
+    try:
+        for name in chosen.names or STUDIES:
+            if name not in STUDIES:
+                raise CourseError(f"there is no study {name!r}: it is one of {', '.join(STUDIES)}.")
+            there = (FOLDER / f"{name}.csv").is_file() and not chosen.again
+            print(f"{name}: {'is there' if there else make_study(name)}")
+    except CourseError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,228 @@
+"""One model of one library on given splits. Runs in an environment of its own and imports nothing of the course.
+
+    python libraries.py SPLITS.npz NAME [SCORES.npy]
+
+SPLITS has rating_train (n, 3) and rating_test (m, 3) as user, item, rating; list_train (n, 2) and list_test (users, 2)
+as user, item; and shape (2,). Prints one JSON line. A list model saves its scores to SCORES: float32, (users, items),
+and -inf for items it never saw. Imports and the conversion of data to the shape of the library are not timed.
+"""
+
+import contextlib
+import importlib.metadata
+import json
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+SEED = 42
+Splits = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A library's model under its name in the table, and what fits it."""
+
+    library: str
+    package: str
+    model: str
+    task: str
+    run: Callable[[Splits], dict]
+
+
+def timed(call: Callable) -> tuple[float, object]:
+    """Seconds a call took, and what it returned."""
+    start = time.perf_counter()
+    result = call()
+    return time.perf_counter() - start, result
+
+
+def rating_errors(predicted: np.ndarray, truth: np.ndarray) -> dict:
+    """RMSE and MAE of predictions clipped to the scale of 1 to 5."""
+    error = np.clip(predicted, 1, 5) - truth
+    return {"rmse": float(np.sqrt(np.mean(error**2))), "mae": float(np.abs(error).mean())}
+
+
+# Surprise
+
+
+def surprise_rating(splits: Splits, algorithm: str, **options) -> dict:
+    """Fit on the rating split. A user or item that was never seen gets Surprise's own default."""
+    import surprise
+
+    frame = pd.DataFrame(splits["rating_train"], columns=["user", "item", "rating"])
+    data = surprise.Dataset.load_from_df(frame, surprise.Reader(rating_scale=(1, 5))).build_full_trainset()
+    model = getattr(surprise, algorithm)(**options)
+    fit_seconds, _ = timed(lambda: model.fit(data))
+    predicted = np.array([p.est for p in model.test([tuple(row) for row in splits["rating_test"]])])
+    return {"fit_seconds": fit_seconds, **rating_errors(predicted, splits["rating_test"][:, 2])}
+
+
+# Cornac
+
+
+def cornac_fit(rows: np.ndarray, algorithm: str, **options) -> tuple[float, object, object]:
+    """Seconds, model and data of a Cornac model fitted on rows (n, 3) of user, item and rating."""
+    import cornac
+    import torch
+
+    np.random.seed(SEED)  # a seed as an option would hold MF and BPR to one thread
+    torch.manual_seed(SEED)
+    data = cornac.data.Dataset.from_uir([(int(u), int(i), float(r)) for u, i, r in rows])
+    model = getattr(cornac.models, algorithm)(verbose=False, **options)
+    seconds, _ = timed(lambda: model.fit(data))
+    return seconds, model, data
+
+
+def cornac_rating(splits: Splits, algorithm: str, **options) -> dict:
+    """Fit on the rating split. An item that was never seen gets Cornac's default score, the mean of all ratings."""
+    fit_seconds, model, data = cornac_fit(splits["rating_train"], algorithm, **options)
+    users, items = data.uid_map, data.iid_map
+    pairs = [(users.get(int(u), len(users)), items.get(int(i), len(items))) for u, i, _ in splits["rating_test"]]
+    predicted = np.array([model.rate(user, item) for user, item in pairs])
+    return {"fit_seconds": fit_seconds, **rating_errors(predicted, splits["rating_test"][:, 2])}
+
+
+def cornac_list(splits: Splits, algorithm: str, **options) -> dict:
+    """Fit on the list split, every interaction as 1, and score all items for all users."""
+    pairs = splits["list_train"]
+    fit_seconds, model, data = cornac_fit(np.c_[pairs, np.ones(len(pairs))], algorithm, **options)
+    items = np.array(list(data.iid_map))
+
+    def score() -> np.ndarray:
+        scores = np.full(splits["shape"], -np.inf, dtype=np.float32)
+        for user, index in data.uid_map.items():
+            scores[user, items] = model.score(index)
+        return scores
+
+    score_seconds, scores = timed(score)
+    return {"fit_seconds": fit_seconds, "score_seconds": score_seconds, "scores": scores}
+
+
+# LensKit
+
+
+def lenskit_fit(rows: np.ndarray, columns: list[str], pipeline: Callable) -> tuple[float, object]:
+    """Seconds and pipeline of a LensKit pipeline trained on rows."""
+    from lenskit.data import from_interactions_df
+    from lenskit.parallel import ensure_parallel_init
+    from lenskit.training import TrainingOptions
+
+    ensure_parallel_init()
+    frame = pd.DataFrame(rows, columns=columns).astype({"user_id": int, "item_id": int})
+    data, pipe = from_interactions_df(frame), pipeline()
+    seconds, _ = timed(lambda: pipe.train(data, TrainingOptions(rng=SEED)))
+    return seconds, pipe
+
+
+def lenskit_rating(splits: Splits, scorer: Callable) -> dict:
+    """Fit on the rating split. Where the scorer knows nothing, LensKit's pipeline falls back on its bias model."""
+    from lenskit.batch import predict
+    from lenskit.pipeline import predict_pipeline
+
+    columns = ["user_id", "item_id", "rating"]
+    fit_seconds, pipe = lenskit_fit(splits["rating_train"], columns, lambda: predict_pipeline(scorer()))
+    test = pd.DataFrame(splits["rating_test"], columns=columns).astype({"user_id": int, "item_id": int})
+    made = predict(pipe, test[columns[:2]], n_jobs=1).to_df()[["user_id", "item_id", "score"]]
+    both = test.merge(made, on=["user_id", "item_id"], how="left", validate="one_to_one")
+    errors = rating_errors(both["score"].to_numpy(), both["rating"].to_numpy())
+    return {"fit_seconds": fit_seconds, **errors}
+
+
+def lenskit_list(splits: Splits, scorer: Callable) -> dict:
+    """Fit on the list split and score all items that were seen for all users."""
+    from lenskit.batch import score
+    from lenskit.data import ItemList
+    from lenskit.pipeline import topn_pipeline
+
+    pairs = splits["list_train"]
+    fit_seconds, pipe = lenskit_fit(pairs, ["user_id", "item_id"], lambda: topn_pipeline(scorer()))
+    wanted = {int(user): ItemList(item_ids=np.unique(pairs[:, 1])) for user in np.unique(pairs[:, 0])}
+    score_seconds, made = timed(lambda: score(pipe, wanted, n_jobs=1))
+    scores = np.full(splits["shape"], -np.inf, dtype=np.float32)
+    for key, listed in made.items():
+        scores[key.user_id, listed.ids()] = np.nan_to_num(listed.scores(), nan=-np.inf)
+    return {"fit_seconds": fit_seconds, "score_seconds": score_seconds, "scores": scores}
+
+
+def lenskit_als(algorithm: str, **options) -> object:
+    """A LensKit scorer trained by alternating least squares."""
+    from lenskit import als
+
+    return getattr(als, algorithm)(**options)
+
+
+def lenskit_knn(**options) -> object:
+    """LensKit's item-based nearest neighbours."""
+    from lenskit.knn import ItemKNNScorer
+
+    return ItemKNNScorer(**options)
+
+
+# Entries. Rating models take their defaults or values set by hand. The values of list models were chosen by hand on a
+# validation split inside list_train: its last item of every user.
+
+surprise_model = partial(Entry, "Surprise", "scikit-surprise")
+cornac_model = partial(Entry, "Cornac", "cornac")
+lenskit_model = partial(Entry, "LensKit", "lenskit")
+
+TUNED_SVD = {"n_factors": 100, "n_epochs": 50, "reg_all": 0.1}
+VAE = {"k": 50, "autoencoder_structure": [200], "beta": 0.3, "n_epochs": 100, "batch_size": 50}
+BPR = {"k": 64, "learning_rate": 0.05, "lambda_reg": 0.005}
+IMPLICIT_MF = {"embedding_size": 32, "weight": 2, "regularization": 2.0, "user_embeddings": "prefer"}
+
+biased_mf = partial(lenskit_als, "BiasedMFScorer")
+implicit_mf = partial(lenskit_als, "ImplicitMFScorer", **IMPLICIT_MF)
+implicit_knn = partial(lenskit_knn, feedback="implicit", max_nbrs=100)
+
+ENTRIES = {
+    "surprise-baseline": surprise_model(
+        "BaselineOnly", "rating", partial(surprise_rating, algorithm="BaselineOnly", verbose=False)
+    ),
+    "surprise-svd": surprise_model(
+        "SVD, default", "rating", partial(surprise_rating, algorithm="SVD", random_state=SEED)
+    ),
+    "surprise-svd-tuned": surprise_model(
+        "SVD f=100, 50 epochs, reg .1",
+        "rating",
+        partial(surprise_rating, algorithm="SVD", random_state=SEED, **TUNED_SVD),
+    ),
+    "cornac-mf": cornac_model(
+        "MF k=50, 50 iterations, reg .1",
+        "rating",
+        partial(cornac_rating, algorithm="MF", k=50, max_iter=50, lambda_reg=0.1),
+    ),
+    "lenskit-biased-mf": lenskit_model("BiasedMF, default", "rating", partial(lenskit_rating, scorer=biased_mf)),
+    "lenskit-item-knn": lenskit_model("ItemKNN explicit", "rating", partial(lenskit_rating, scorer=lenskit_knn)),
+    "cornac-ease": cornac_model("EASE, λ=100", "list", partial(cornac_list, algorithm="EASE", lamb=100, posB=False)),
+    "cornac-vae": cornac_model("multinomial VAE", "list", partial(cornac_list, algorithm="VAECF", **VAE)),
+    "cornac-bpr": cornac_model("BPR k=64", "list", partial(cornac_list, algorithm="BPR", **BPR)),
+    "lenskit-implicit-mf": lenskit_model("ImplicitMF k=32", "list", partial(lenskit_list, scorer=implicit_mf)),
+    "lenskit-item-knn-implicit": lenskit_model("ItemKNN k=100", "list", partial(lenskit_list, scorer=implicit_knn)),
+}
+
+
+def main(splits_path: str, name: str, scores_path: str | None = None) -> None:
+    """Fit one entry and print its row."""
+    entry = ENTRIES[name]
+    if entry.task == "list" and scores_path is None:
+        raise SystemExit(f"{name} makes lists: name a file for its scores as the third argument.")
+    with np.load(splits_path) as file:
+        splits = dict(file)
+    with contextlib.redirect_stdout(sys.stderr):  # whatever a library prints stays off the one line
+        result = entry.run(splits)
+    if "scores" in result:
+        np.save(scores_path, result.pop("scores"))
+        result["scores_file"] = str(Path(scores_path))
+    version = importlib.metadata.version(entry.package)
+    head = {"library": entry.library, "version": version, "model": entry.model, "task": entry.task}
+    print(json.dumps({**head, **result}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
