@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.org/whl/cpu)
 
 .DEFAULT_GOAL := help
-.PHONY: help run lab test execute data lint clean
+.PHONY: help run lab test execute data models lint clean
 
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
@@ -30,6 +30,9 @@ execute: data  ## execute all notebooks where they lie, to commit their outputs
 
 data: $(READY)  ## fetch data and models, and nothing else
 	@$(BIN)/python -m helpers.course.sources
+
+models: data  ## make the study tables that are missing in data/models/ (half an hour for all)
+	@$(BIN)/python -m helpers.course.studies
 
 lint: $(READY)  ## check and format code and notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

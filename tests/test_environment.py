@@ -4,7 +4,8 @@ from importlib import metadata
 
 import pytest
 
-from helpers.course import environment, sources
+from helpers.course import environment
+from helpers.course.errors import CourseError, sources
 
 
 def test_this_machine_has_its_packages():
@@ -52,4 +53,11 @@ def test_an_older_python_is_refused(monkeypatch):
 
 
 def test_the_device_is_one_that_is_there():
-    assert environment.default_device() in ("cpu", "cuda", "mps")
+    assert environment.find_device().type in ("cpu", "cuda", "mps")
+    assert environment.find_device("cpu").type == "cpu"
+
+
+@pytest.mark.parametrize("name", ["cuda:99", "tpu", "", "mps:3"])
+def test_a_device_that_is_not_there_is_refused(name):
+    with pytest.raises(CourseError, match="is not there"):
+        environment.find_device(name)

@@ -7,6 +7,7 @@ from importlib import import_module
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from notebook_files import NOTEBOOKS, code_cells, read, tags
 
 from helpers.course.errors import CourseError
@@ -22,7 +23,12 @@ def stubs(path) -> dict:
     found = {}
     for cell in code_cells(read(path)):
         if "exercise" in tags(cell):
-            space = {"np": np, "pd": pd, "check": lambda number, function: found.update({number: function})}
+            space = {
+                "np": np,
+                "pd": pd,
+                "torch": torch,
+                "check": lambda number, function: found.update({number: function}),
+            }
             exec(cell.source, space)
     return found
 
@@ -99,7 +105,45 @@ E = lambda R, U, V: R - U @ V
 centred = lambda item, rating, n: np.bincount(item, rating - rating.mean(), n)
 number_of = lambda item, n: np.bincount(item, minlength=n)
 
+
+def index_batches(n, size, seed):
+    order = np.random.default_rng(seed).permutation(n)
+    return [order[k : k + size] for k in range(0, n, size)]
+
+
+def ndcg_by(found, wanted, gain):
+    return (found * gain).sum() / gain[: min(wanted, len(found))].sum()
+
+
+def gini_of(x):
+    return (2 * np.arange(1, len(x) + 1) - len(x) - 1) @ x / (len(x) * x.sum())
+
+
 MISTAKES = [
+    ("4.1", lambda o, r: ((o - r) ** 2).sum(), "you added up the squares"),
+    ("4.1", lambda o, r: ((o - r) ** 2).mean().sqrt(), "you took the root"),
+    ("4.1", lambda o, r: ((o - r) ** 2).mean(), "the article's bug"),
+    ("4.2", lambda S: S - S.mean(axis=1, keepdims=True) - S.mean(axis=0), "add it once"),
+    ("4.2", lambda S: S - S.mean(axis=1, keepdims=True), "only the row means are out"),
+    ("4.2", lambda S: S - S.mean(axis=0), "only the column means are out"),
+    ("4.3", lambda w, g, lr, d: w - lr * g - lr * d * w, "divide it by its size"),
+    ("4.3", lambda w, g, lr, d: w - lr * (g + d * w) / (abs(g + d * w) + 1e-8), "the price that Adam spoils"),
+    ("4.3", lambda w, g, lr, d: w - lr * g / (abs(g) + 1e-8) - d * w, "the share is ηλ"),
+    ("4.4", lambda n, size, seed: index_batches(n, size, seed)[:-1], "the last, shorter batch is missing"),
+    ("4.4", lambda n, size, seed: np.split(np.arange(n), range(size, n, size)), "the order is not random"),
+    ("4.4", lambda n, size, seed: index_batches(n, size, 0), "the seed is not used"),
+    ("5.1", lambda s, seen, k: np.argsort(-s)[:k], "mask them first"),
+    ("5.1", lambda s, seen, k: np.argsort(-np.where(seen, -np.inf, s))[:k][::-1], "best first"),
+    ("5.1", lambda s, seen, k: np.argsort(-np.where(seen, 0, s))[:k], "minus infinity, not 0"),
+    ("5.2", lambda f, w: (f / np.log2(np.arange(2, len(f) + 2))).sum(), "divide by the gain of a perfect list"),
+    ("5.2", lambda f, w: ndcg_by(f, w, 1 / np.arange(1, len(f) + 1)), "it is 1 / log2(place + 1)"),
+    ("5.2", lambda f, w: f.mean(), "should give 1"),
+    ("5.3", lambda B, seen, i: B[:, i], "multiply by what was seen"),
+    ("5.3", lambda B, seen, i: seen * B[i], "in its column"),
+    ("5.3", lambda B, seen, i: seen * B[:, i] / abs(seen * B[:, i]).sum(), "made shares of them"),
+    ("5.4", lambda x: gini_of(np.sort(x)[::-1]), "sort upwards"),
+    ("5.4", lambda x: gini_of(x), "not sorted"),
+    ("5.4", lambda x: gini_of(np.sort(x)) * len(x), "divide by n and by the sum"),
     ("0.1", np.sum, "this is the sum"),
     ("0.1", np.median, "this is the median"),
     ("0.1", forgot_return, "is the `return` missing"),

@@ -20,11 +20,23 @@ SETS = {
         {"DATASET": "CSV"},
         {"DATASET": "planted", "SEED": 7, "TEST_SHARE": 0.1, "SEEDS": 3},
     ],
+    "04": [
+        {"DATASET": "planted", "ARTICLE_EPOCHS": 1},
+        {"DATASET": "planted", "ARTICLE_EPOCHS": 1, "EMBEDDING_DIM": 16, "EPOCHS": 4},
+        {"DATASET": "planted", "ARTICLE_EPOCHS": 2, "ARTICLE_DIM": 8, "SEED": 7, "LEARNING_RATE": 0.01},
+    ],
+    "05": [
+        {"DATASET": "planted", "SCALE_USERS": 800},
+        {"DATASET": "planted", "K": 5, "NEIGHBOURS": 30, "SCALE_USERS": 800},
+        {"SCALE_USERS": 800, "EMBEDDING_DIM": 16, "RIDGE": 200.0},
+    ],
 }
 WRONG = {
     "00": ({"NUMBERS": "many"}, "NUMBERS = 'many' cannot be used: it must be a whole number"),
     "01": ({"SEEDS": 3}, "SEEDS = 3 cannot be used: it must be a whole number and at least 12"),
     "02": ({"STEP": -0.1}, "STEP = -0.1 cannot be used: it must be a number and above 0"),
+    "04": ({"DEVICE": "tpu"}, "DEVICE = 'tpu' is not there: PyTorch sees"),
+    "05": ({"K": 0}, "K = 0 cannot be used: it must be a whole number and at least 1"),
     "03": ({"DATASET": "netflix"}, "there is no dataset 'netflix': name one of toy, movielens-100k, planted"),
 }
 

@@ -17,8 +17,19 @@ from packaging.utils import canonicalize_name
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SUBJECT = sorted((ROOT / "helpers").glob("*.py"))
 CODE = [p for folder in ("helpers", "tests") for p in sorted((ROOT / folder).rglob("*.py"))]
-ORDER = ["errors", "sources", "readers", "results", "figures", "page", "views", "environment", "run"]
-ORDER += ["data", "metrics", "factorization", "models", "training", "language", "explain", "faithfulness", "plots"]
+ORDER = ["errors", "sources", "readers", "results", "figures", "page", "views", "environment", "checkpoints", "run"]
+ORDER += [
+    "data",
+    "metrics",
+    "factorization",
+    "models",
+    "training",
+    "language",
+    "explain",
+    "faithfulness",
+    "plots",
+    "studies",
+]
 
 
 def tracked() -> list[Path]:
@@ -66,6 +77,8 @@ def test_every_import_is_a_declared_dependency():
     declared = {need.name.replace("-", "_") for need in requirements()} | {"IPython", "packaging", "yaml"}
     own = {"helpers"} | {path.stem for path in CODE}
     for path in CODE:
+        if path.name == "libraries.py":  # runs in an environment of its own
+            continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) and not node.level else []
@@ -131,7 +144,7 @@ def test_no_pickle_no_shell_strings_and_safe_loading():
     for path in [p for p in CODE if "helpers" in p.parts]:
         text = path.read_text(encoding="utf8")
         assert not re.search(r"\bpickle\b|shell=True|os\.system", text), path.name
-        for call in re.findall(r"torch\.load\([^)]*\)", text):
+        for call in re.findall(r"torch\.load\(.*", text):
             assert "weights_only=True" in call
 
 

@@ -18,6 +18,10 @@ REQUIRED = {
     "rmse_rated_fit unseen_std",
     "02_gradient_descent": "max_gradient_error predicted_divergence_step seen_divergence_step "
     "cosine_before cosine_after max_prediction_change",
+    "04_embedding_model": "rmse_article_loop rmse_article_repaired rmse_bias rmse_dot rmse_best rmse_five_fold_mean "
+    "rmse_five_fold_std fit_seconds_dot throughput_ratio distinct_rankings_article distinct_rankings_dot",
+    "05_recommendation_lists": "hr10_popularity ndcg10_popularity ndcg10_itemknn ndcg10_ease hr10_ease "
+    "ndcg10_best_matrix ndcg10_dot sampled_order_reversed",
     "03_movielens": "n_users n_items n_ratings rmse_mean rmse_bias rmse_bias_temporal",
 }
 
