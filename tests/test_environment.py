@@ -4,8 +4,8 @@ from importlib import metadata
 
 import pytest
 
-from helpers.course import environment
-from helpers.course.errors import CourseError, sources
+from helpers.course import environment, sources
+from helpers.course.errors import CourseError
 
 
 def test_this_machine_has_its_packages():

@@ -28,7 +28,7 @@ DRAWN = {
         DOTS, x="value", y="group", xlabel="v", band=(0, 1), hollow="open", **WORDS
     ),
     "lines": lambda: plots.lines(CURVES, xlabel="x", ylabel="y", log="y", marks={"here": 2.0}, **WORDS),
-    "distributions": lambda: plots.distributions({"a": rng.random(50), "b": rng.random(9)}, xlabel="v", **WORDS),
+    "distributions": lambda: plots.distributions({"a": NUMBERS, "b": NUMBERS[:9] * 2}, xlabel="v", **WORDS),
     "stacked": lambda: plots.stacked(
         pd.DataFrame({"x": [1.0, 2], "y": [3.0, 1]}, index=["a", "b"]), xlabel="s", **WORDS
     ),

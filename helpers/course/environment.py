@@ -1,9 +1,11 @@
 """Is this machine ready? What is missing, and how to get it. Shown by notebook 00."""
 
+import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 
@@ -63,6 +65,20 @@ def find_device(name: str = "auto") -> torch.device:
         seen = ", ".join(kind for kind, seen in there.items() if seen)
         raise CourseError(f"DEVICE = {name!r} is not there: PyTorch sees {seen} on this machine. Take one, or 'auto'.")
     return torch.device(name)
+
+
+@contextmanager
+def profiler() -> Iterator[torch.profiler.profile]:
+    """PyTorch's profiler for the CPU, without the lines that it prints when it starts and stops."""
+    nowhere, kept = os.open(os.devnull, os.O_WRONLY), os.dup(2)
+    os.dup2(nowhere, 2)
+    try:
+        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as running:
+            yield running
+    finally:
+        os.dup2(kept, 2)
+        os.close(nowhere)
+        os.close(kept)
 
 
 def _count(kind: str) -> int:
