@@ -95,7 +95,10 @@ def dots_with_range(
         opened = of_group[hollow].to_numpy(bool) if hollow else np.zeros(len(of_group), dtype=bool)
         values = of_group[x].to_numpy()[~opened]
         ax.scatter(of_group[x][opened], np.full(opened.sum(), row), s=34, color="white", edgecolor=PALETTE[1], lw=1.5)
-        ax.plot([values.min(), values.max()], [row, row], color=PALETTE[0], lw=5, alpha=0.18, solid_capstyle="round")
+        if len(values):
+            ax.plot(
+                [values.min(), values.max()], [row, row], color=PALETTE[0], lw=5, alpha=0.18, solid_capstyle="round"
+            )
         height = row + jitter.uniform(-spread, spread, len(values)) * (len(values) > 8)  # only crowds need it
         ax.scatter(values, height, s=16 if len(values) > 8 else 26, color=PALETTE[0], alpha=0.75, lw=0)
     if band is not None:
