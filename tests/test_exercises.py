@@ -115,6 +115,18 @@ def ndcg_by(found, wanted, gain):
     return (found * gain).sum() / gain[: min(wanted, len(found))].sum()
 
 
+def shuffled_ties(scores, seen, k, seed):
+    order = np.random.default_rng(seed).permutation(len(scores))
+    return order[np.argsort(-np.where(seen, -np.inf, scores)[order], kind="stable")[:k]]
+
+
+def shuffled_list(scores, seen, k, seed):
+    codes = np.argsort(-np.where(seen, -np.inf, scores), kind="stable")[:k]
+    if len(set(scores[codes])) < k:
+        np.random.default_rng(seed).shuffle(codes)
+    return codes
+
+
 def gini_of(x):
     return (2 * np.arange(1, len(x) + 1) - len(x) - 1) @ x / (len(x) * x.sum())
 
@@ -132,9 +144,12 @@ MISTAKES = [
     ("4.4", lambda n, size, seed: index_batches(n, size, seed)[:-1], "the last, shorter batch is missing"),
     ("4.4", lambda n, size, seed: np.split(np.arange(n), range(size, n, size)), "the order is not random"),
     ("4.4", lambda n, size, seed: index_batches(n, size, 0), "the seed is not used"),
-    ("5.1", lambda s, seen, k: np.argsort(-s)[:k], "mask them first"),
-    ("5.1", lambda s, seen, k: np.argsort(-np.where(seen, -np.inf, s))[:k][::-1], "best first"),
-    ("5.1", lambda s, seen, k: np.argsort(-np.where(seen, 0, s))[:k], "minus infinity, not 0"),
+    ("5.1", lambda s, seen, k, seed: np.argsort(-s)[:k], "mask them first"),
+    ("5.1", lambda s, seen, k, seed: np.argsort(-np.where(seen, -np.inf, s))[:k][::-1], "best first"),
+    ("5.1", lambda s, seen, k, seed: np.argsort(-np.where(seen, 0, s))[:k], "minus infinity, not 0"),
+    ("5.1", lambda s, seen, k, seed: np.argsort(-np.where(seen, -np.inf, s), kind="stable")[:k], "whatever the seed"),
+    ("5.1", lambda s, seen, k, seed: shuffled_ties(s, seen, k, None), "inside the function, from the seed"),
+    ("5.1", lambda s, seen, k, seed: shuffled_list(s, seen, k, seed), "permute all items, not the list"),
     ("5.2", lambda f, w: (f / np.log2(np.arange(2, len(f) + 2))).sum(), "divide by the gain of a perfect list"),
     ("5.2", lambda f, w: ndcg_by(f, w, 1 / np.arange(1, len(f) + 1)), "it is 1 / log2(place + 1)"),
     ("5.2", lambda f, w: f.mean(), "should give 1"),

@@ -12,19 +12,21 @@ _SEEN = np.array([False, True, False, False, False, True, False])
 
 
 @exercises.reference("5.1")
-def top_k(scores: np.ndarray, seen: np.ndarray, k: int) -> np.ndarray:
-    """Codes of the k best unseen items, best first. Shapes: (items,), (items,) → (k,)."""
-    return np.argsort(-np.where(seen, -np.inf, scores), kind="stable")[:k]
+def top_k(scores: np.ndarray, seen: np.ndarray, k: int, seed: int) -> np.ndarray:
+    """Codes of the k best unseen items, best first, ties by a seed. Shapes: (items,), (items,) → (k,)."""
+    order = np.random.default_rng(seed).permutation(len(scores))
+    masked = np.where(seen, -np.inf, scores)[order]
+    return order[np.argsort(-masked, kind="stable")[:k]]
 
 
 @exercises.checks_for("5.1")
 def _k_codes(attempt):
-    return expect_array(attempt(_SCORES.copy(), _SEEN.copy(), 3), (3,))
+    return expect_array(attempt(_SCORES.copy(), _SEEN.copy(), 3, 0), (3,))
 
 
 @exercises.checks_for("5.1")
 def _best_unseen(attempt):
-    got, want = list(attempt(_SCORES.copy(), _SEEN.copy(), 3)), top_k(_SCORES, _SEEN, 3).tolist()
+    got, want = list(attempt(_SCORES.copy(), _SEEN.copy(), 3, 0)), top_k(_SCORES, _SEEN, 3, 0).tolist()
     if got == np.argsort(-_SCORES)[:3].tolist():
         return "items that were seen are in your list: mask them first."
     if got == want[::-1]:
@@ -40,12 +42,24 @@ def _best_unseen(attempt):
 @exercises.checks_for("5.1")
 def _untouched(attempt):
     scores = _SCORES.copy()
-    negative = [int(code) for code in attempt(scores, _SEEN, 2)]
+    negative = [int(code) for code in attempt(scores, _SEEN, 2, 0)]
     if not np.array_equal(scores, _SCORES):
         return "your function changes the scores that it was given: mask a copy."
-    below = [int(code) for code in attempt(_SCORES - 10, _SEEN, 2)]
+    below = [int(code) for code in attempt(_SCORES - 10, _SEEN, 2, 0)]
     if below != negative:
         return "with all scores below 0 the list changes: a seen item must get minus infinity, not 0."
+
+
+@exercises.checks_for("5.1")
+def _fair_ties(attempt):
+    level, unseen = np.zeros(30), np.zeros(30, dtype=bool)
+    lists = [tuple(int(code) for code in attempt(level, unseen, 5, seed)) for seed in range(8)]
+    if len(set(lists)) == 1:
+        return "items of equal score come in the same order whatever the seed: draw the order of ties from it."
+    if lists[0] != tuple(int(code) for code in attempt(level, unseen, 5, 0)):
+        return "the same seed gives two different lists: make the generator inside the function, from the seed."
+    if max(max(codes) for codes in lists) < 10:
+        return "only items with low codes win ties: permute all items, not the list."
 
 
 @exercises.reference("5.2")
