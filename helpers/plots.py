@@ -133,7 +133,8 @@ def lines(
     for colour, (name, (x, y)) in zip(PALETTE, curves.items(), strict=False):
         y = np.atleast_2d(y)
         middle = np.median(y, axis=0)
-        ax.plot(x, y.T if each else middle, color=colour, lw=1 if each else 2)
+        dots = {"marker": "o", "ms": 4} if len(x) <= 10 else {}
+        ax.plot(x, y.T if each else middle, color=colour, lw=1 if each else 2, **dots)
         if len(y) > 1 and not each:
             ax.fill_between(x, y.min(0), y.max(0), color=colour, alpha=0.15, lw=0)
         last = int(np.argmax(x))

@@ -11,7 +11,14 @@ from helpers.course import studies
 from helpers.course.errors import CourseError
 
 SAMPLE = {  # rows of every table, by what they ask for
-    "rating_search": [{"model": "dot product", "dim": 64}, {"model": "NeuMF", "dim": 16}, {"model": "with attributes"}],
+    "rating_search": [
+        {"model": "dot product", "dim": 64},
+        {"model": "NeuMF", "dim": 16},
+        {"model": "with attributes"},
+        {"model": "attributes shuffled"},
+        {"model": "attributes as biases"},
+    ],
+    "no_price_search": [{"lr": 0.005, "spread": 0.1}],
     "rating_five_folds": [{"fold_number": 3}],
     "attribute_gains": [{"fold_number": 1}],
     "list_search": [
@@ -38,11 +45,18 @@ def test_a_table_holds_what_its_members_compute(name):
         assert np.allclose(stored, list(again.values()), atol=4e-3 if learned else 1e-5, rtol=0), study.members[row]
 
 
+def test_a_card_says_what_its_table_is(root):
+    for name, study in studies.STUDIES.items():
+        card = (root / "data" / "models" / f"{name}.md").read_text(encoding="utf8")
+        assert study.about in card and study.chosen in card and f"{len(study.members)} members" in card, name
+
+
 def test_the_course_uses_what_the_rule_takes_out_of_the_searches():
     settings = training.Settings()
     assert studies.choose("rating_search", "with attributes") == {"dim": 64, **settings.decay}
     assert studies.choose("rating_search", "dot product") == {"dim": 64, "factors": 0.9, "bias": 0.05}
-    assert studies.choose("rating_search", "NeuMF") == {"dim": 32, "factors": studies.NEUMF.decay["factors"]}
+    decay = {name: studies.NEUMF.decay[name] for name in ("factors", "network")}
+    assert studies.choose("rating_search", "NeuMF") == {"dim": 16, **decay}
     for name in studies.TRAINED:
         softmax = {"dim": 64, "lr": studies.SOFTMAX.lr, "factors": studies.SOFTMAX.decay["factors"]}
         assert studies.choose("list_search", name) == softmax

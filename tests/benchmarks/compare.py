@@ -133,11 +133,13 @@ def run_ours(name: str) -> dict:
 
 
 def judged(row: dict, splits: dict[str, np.ndarray]) -> dict:
-    """The row with its scores replaced by what the evaluator says of them."""
+    """The row with its scores replaced by what the evaluator says of them, the mean over seeds if there are several."""
     scores = row.pop("scores", None)
     if scores is None:
         return row
-    return {**row, **full_ranking(np.asarray(scores), splits["list_train"], splits["list_test"], K)}
+    by_seed = scores if scores.ndim == 3 else scores[None]
+    figures = [full_ranking(one, splits["list_train"], splits["list_test"], K) for one in by_seed]
+    return {**row, **{key: statistics.mean(figure[key] for figure in figures) for key in figures[0]}}
 
 
 def run_rounds(runners: dict[str, Callable[[], dict]], splits: dict, rounds: int) -> dict[str, list[dict]]:

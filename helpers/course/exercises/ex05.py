@@ -140,10 +140,10 @@ def _sums_to_the_score(attempt):
 
 
 @exercises.reference("5.4")
-def gini(number: np.ndarray) -> float:
+def gini(x: np.ndarray) -> float:
     """How unevenly places are spread over items. Shapes: (n,) → one number."""
-    place = np.arange(1, len(number) + 1)
-    return float((2 * place - len(number) - 1) @ np.sort(number) / (len(number) * np.sum(number)))
+    place = np.arange(1, len(x) + 1)
+    return float((2 * place - len(x) - 1) @ np.sort(x) / (len(x) * np.sum(x)))
 
 
 _NUMBER = np.array([3.0, 0.0, 8.0, 1.0, 4.0])
