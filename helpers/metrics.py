@@ -154,7 +154,7 @@ def coverage(lists: np.ndarray, n_items: int) -> float:
 def gini(lists: np.ndarray, n_items: int) -> float:
     """How unevenly places in lists are spread over items: 0 all alike, near 1 one item has all.
 
-    Built in notebook 05, section 5.7.
+    Built in notebook 05, section 5.8.
     """
     number = np.sort(np.bincount(lists[lists >= 0], minlength=n_items))
     if number.sum() == 0:
