@@ -182,6 +182,91 @@ def _exposure(log_odds: np.ndarray, per_user: float) -> np.ndarray:
     return 1 / (1 + np.exp(-(log_odds + shift)))
 
 
+@dataclass(frozen=True)
+class PlantedSequences:
+    """Histories whose next item follows from a rule, and what the rule looked at.
+
+    Shapes: histories (n, length) of codes; following (n,); causes (n, length), True where the rule looked
+    """
+
+    histories: np.ndarray
+    following: np.ndarray
+    causes: np.ndarray
+    n_items: int
+
+
+def planted_sequences(
+    n: int,
+    *,
+    rule: str = "trigger",
+    length: int = 12,
+    triggers: int = 10,
+    distractors: int = 40,
+    decoys: int = 3,
+    at_end: float = 0.0,
+    seed: int = 0,
+) -> PlantedSequences:
+    """Histories of distractors in which one item decides what follows. Built in notebook 06, section 6.5.
+
+    rule "trigger": the only trigger in the history decides. rule "marker": of several triggers, the one right after the
+    marker decides; the others are decoys. Codes: triggers first, then what follows each, the marker, the distractors.
+
+    Args:
+        decoys: triggers without a marker, of rule "marker"
+        at_end: share of histories whose cause stands at the end; elsewhere its place is drawn
+    Raises:
+        CourseError: another rule, or a history too short for what it has to hold.
+    """
+    if rule not in ("trigger", "marker") or length < 2 + 2 * (rule == "marker") + decoys or triggers < 2:
+        raise CourseError(
+            f"rule={rule!r}, length={length}, decoys={decoys}, triggers={triggers} cannot be planted: the rule is "
+            "'trigger' or 'marker', there are two triggers or more, and length must hold cause, marker and decoys."
+        )
+    rng, rows = np.random.default_rng(seed), np.arange(n)
+    marker = 2 * triggers
+    histories = marker + 1 + rng.integers(0, distractors, (n, length))
+    place = np.where(rng.random(n) < at_end, length - 1, rng.integers(1, length, n))
+    cause, causes = rng.integers(0, triggers, n), np.zeros((n, length), dtype=bool)
+    if rule == "marker":
+        free = rng.random((n, length))
+        free[rows, place] = free[rows, place - 1] = -1  # the cause and its marker are not taken by decoys
+        for spot in np.argsort(-free, axis=1)[:, :decoys].T:
+            histories[rows, spot] = rng.integers(0, triggers, n)
+        histories[rows, place - 1], causes[rows, place - 1] = marker, True
+    histories[rows, place], causes[rows, place] = cause, True
+    return PlantedSequences(histories, triggers + cause, causes, marker + 1 + distractors)
+
+
+# Sequences
+
+
+def histories(table: pd.DataFrame, n_users: int) -> list[np.ndarray]:
+    """Item codes of every user, oldest first; ties of the timestamp keep source order. (items of the user,) each"""
+    _needs_time(table)
+    ordered = table.sort_values(["user", "timestamp"], kind="stable")
+    return np.split(ordered["item"].to_numpy(), np.bincount(ordered["user"], minlength=n_users).cumsum()[:-1])
+
+
+def pad_left(sequences: list[np.ndarray], length: int, padding: int) -> np.ndarray:
+    """The last `length` codes of each, filled up on the left. Shape: (sequences, length)"""
+    table = np.full((len(sequences), length), padding)
+    for row, codes in zip(table, sequences, strict=True):
+        if len(codes):
+            row[-min(length, len(codes)) :] = codes[-length:]
+    return table
+
+
+def windows(sequences: list[np.ndarray], length: int, padding: int) -> np.ndarray:
+    """Histories cut from their end into windows of length + 1 that share one item, so that each item but the first has
+    a place after another one exactly once.
+
+    Shapes:
+        returns: (windows, length + 1)
+    """
+    parts = [codes[max(0, end - length - 1) : end] for codes in sequences for end in range(len(codes), 1, -length)]
+    return pad_left(parts, length + 1, padding)
+
+
 # Cleaning
 
 

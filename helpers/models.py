@@ -1,15 +1,18 @@
-"""Models in PyTorch: the article's network, dot product, NeuMF, attributes (notebook 04); item models (notebook 05).
+"""Models in PyTorch: the article's network, dot product, NeuMF, attributes (notebook 04); item models (notebook 05);
+transformers over histories (notebook 06).
 
 Everywhere: user and item (batch,) codes; a model called with both returns one rating a pair, and `scores(user)` returns
 (batch, items), one score for every item. A seed decides the start of every model.
 """
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from helpers.course.errors import CourseError
 
@@ -214,3 +217,113 @@ def ease_weights(seen: np.ndarray, *, ridge: float) -> np.ndarray:
     weights = -inverse / inverse.diagonal()
     np.fill_diagonal(weights, 0)
     return weights
+
+
+# Transformers over histories
+
+
+class Block(nn.Module):
+    """Attention, then a small network at each position; both add to what comes in. Built in notebook 06, section 6.3.
+
+    Source: Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, with the norms in front.
+    """
+
+    def __init__(self, dim: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.attention_norm, self.network_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.to_heads, self.from_heads = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+        self.network = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Dropout(dropout), nn.Linear(dim, dim))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, allowed: Tensor, *, look: bool = False) -> tuple[Tensor, Tensor | None]:
+        """x (batch, length, dim) afterwards, and the attention weights (batch, heads, length, length) on request."""
+        mixed, weights = self._attend(self.attention_norm(x), allowed, look)
+        x = x + self.dropout(mixed)
+        return x + self.dropout(self.network(self.network_norm(x))), weights
+
+    def _attend(self, x: Tensor, allowed: Tensor, look: bool) -> tuple[Tensor, Tensor | None]:
+        batch, length, dim = x.shape
+        parts = self.to_heads(x).view(batch, length, 3, self.heads, dim // self.heads)
+        q, k, v = parts.permute(2, 0, 3, 1, 4)  # (batch, heads, length, dim / heads) each
+        if look:
+            alike = q @ k.transpose(2, 3) / math.sqrt(dim // self.heads)
+            weights = alike.masked_fill(~allowed, -math.inf).softmax(dim=3)
+            mixed = weights @ v
+        else:
+            weights, mixed = None, scaled_dot_product_attention(q, k, v, attn_mask=allowed)
+        return self.from_heads(mixed.transpose(1, 2).reshape(batch, length, dim)), weights
+
+
+class SequenceTransformer(nn.Module):
+    """A transformer over histories: causal it is a GPT (as SASRec), else a BERT (as BERT4Rec). Built in notebook 06.
+
+    Codes below `n_items` are items, `padding` fills histories on the left, and `mask` is what BERT has to guess. The
+    vectors of the items are those of the output, too. Positions count from the latest item.
+
+    Shapes:
+        history (batch, length) of codes, oldest first, at most `length` of them
+    Source: Kang and McAuley, *SASRec*, ICDM 2018; Sun et al., *BERT4Rec*, CIKM 2019.
+    """
+
+    def __init__(
+        self,
+        n_items: int,
+        dim: int = 64,
+        *,
+        layers: int = 2,
+        heads: int = 2,
+        length: int = 50,
+        dropout: float = 0.2,
+        causal: bool = True,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        if dim % heads:
+            raise CourseError(f"dim = {dim} cannot be shared by {heads} heads: take a multiple of {heads}.")
+        self.n_items, self.padding, self.mask = n_items, n_items, n_items + 1
+        self.length, self.causal = length, causal
+        with seeded(seed):
+            self.items, self.positions = nn.Embedding(n_items + 2, dim), nn.Embedding(length, dim)
+            self.blocks = nn.ModuleList(Block(dim, heads, dropout) for _ in range(layers))
+            self.norm, self.dropout = nn.LayerNorm(dim), nn.Dropout(dropout)
+            self.item_bias = nn.Parameter(torch.zeros(n_items))
+            for table in (self.items, self.positions):
+                nn.init.normal_(table.weight, std=0.02)
+
+    def forward(self, history: Tensor) -> Tensor:
+        """What is known at each position: (batch, length, dim)"""
+        return self.look(history, weights=False)[0][-1]
+
+    def look(self, history: Tensor, *, weights: bool = True) -> tuple[list[Tensor], list[Tensor | None]]:
+        """Hidden states before, between and after the blocks (the last one normed), and each block's attention weights.
+
+        Shapes: states (batch, length, dim); weights (batch, heads, length, length), a row a position that looks
+        """
+        if history.shape[1] > self.length:
+            raise CourseError(f"a history of {history.shape[1]} is longer than the model's {self.length}: cut it.")
+        x = self.dropout(self.items(history) + self.positions.weight[: history.shape[1]].flip(0))
+        allowed, states, attention = self._allowed(history), [x], []
+        for block in self.blocks:
+            x, seen = block(x, allowed, look=weights)
+            states.append(x)
+            attention.append(seen)
+        return [*states[:-1], self.norm(states[-1])], attention
+
+    def _allowed(self, history: Tensor) -> Tensor:
+        """Who may look at whom: nobody at padding, in a GPT nobody ahead, everybody at themselves."""
+        length = history.shape[1]
+        itself = torch.eye(length, dtype=torch.bool, device=history.device)
+        before = torch.ones_like(itself).tril() if self.causal else torch.ones_like(itself)
+        return (history != self.padding)[:, None, None, :] & before | itself  # (batch, 1, length, length)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Scores of all items at positions: (..., dim) → (..., items)"""
+        return hidden @ self.items.weight[: self.n_items].T + self.item_bias
+
+    def scores(self, history: Tensor) -> Tensor:
+        """Scores of all items as the next one: (batch, items)"""
+        if not self.causal:
+            guess = torch.full_like(history[:, :1], self.mask)
+            history = torch.cat([history[:, 1:] if history.shape[1] == self.length else history, guess], dim=1)
+        return self.logits(self(history)[:, -1])

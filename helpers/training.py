@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, logsigmoid
 from tqdm.auto import tqdm
 
 from helpers.course import checkpoints
@@ -102,6 +103,47 @@ def softmax_error(model: nn.Module, user: Tensor, seen: Tensor) -> Tensor:
     """
     shares = torch.log_softmax(model.scores(user), dim=1)  # (batch, items)
     return -(shares * seen).sum() / seen.sum()
+
+
+def next_item_error(model: nn.Module, window: Tensor) -> Tensor:
+    """GPT: mean surprise at the next item, at every position. Notebook 06, section 6.4. Shapes: (batch, length + 1)"""
+    history, target = window[:, :-1], window[:, 1:].masked_fill(window[:, :-1] == model.padding, model.padding)
+    logits = model.logits(model(history))  # (batch, length, items)
+    return cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=model.padding)
+
+
+def masked_item_error(model: nn.Module, window: Tensor, *, share: float = 0.4) -> Tensor:
+    """BERT: mean surprise at items hidden from it, the last one in every second window. Shapes: (batch, length + 1)"""
+    history = window[:, 1:]
+    chance = torch.full(history.shape, share, device=window.device)
+    chance[:, -1] = 0.5
+    hidden = (torch.rand(history.shape, device=window.device) < chance) & (history != model.padding)
+    hidden[:, -1] |= ~hidden.any(dim=1)  # in every window at least one
+    most = min(history.shape[1], int(history.shape[1] * share) + 8)  # a fixed number of places; more are rare
+    asked, places = hidden.float().topk(most)  # (batch, most)
+    states = model(history.masked_fill(hidden, model.mask))
+    states = states.gather(1, places[:, :, None].expand(-1, -1, states.shape[2]))
+    target = history.gather(1, places).masked_fill(asked == 0, model.padding)
+    return cross_entropy(model.logits(states).flatten(0, 1), target.flatten(), ignore_index=model.padding)
+
+
+def sampled_error(model: nn.Module, window: Tensor, *, negatives: int = 1, calibration: float = 0.0) -> Tensor:
+    """GPT, asked of each next item and of a few drawn at random whether they come: for catalogues too large to rank.
+
+    calibration 0 is the loss of SASRec; towards 1 it undoes what drawing few negatives does to the scores.
+
+    Shapes: (batch, length + 1)
+    Source: Petrov and Macdonald, *gSASRec*, RecSys 2023.
+    """
+    states, target = model(window[:, :-1]), window[:, 1:, None]
+    real = (window[:, :-1] != model.padding)[..., None]
+    drawn = torch.randint(model.n_items, (*target.shape[:2], negatives), device=window.device)
+    asked = torch.cat([target.masked_fill(~real, 0), drawn], dim=2)  # (batch, length, 1 + negatives)
+    scores = (model.items(asked) @ states[..., None])[..., 0] + model.item_bias[asked]
+    share = negatives / (model.n_items - 1)
+    power = share * (calibration * (1 - 1 / share) + 1 / share)
+    surprise = -power * logsigmoid(scores[..., 0]) - logsigmoid(-scores[..., 1:]).sum(dim=2)
+    return (surprise * real[..., 0]).sum() / real.sum()
 
 
 # The loop
