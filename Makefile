@@ -31,8 +31,8 @@ execute: data  ## execute all notebooks where they lie, to commit their outputs
 data: $(READY)  ## fetch data and models, and nothing else
 	@$(BIN)/python -m helpers.course.sources
 
-models: data  ## make the study tables that are missing in data/models/ (half an hour for all)
-	@$(BIN)/python -m helpers.course.studies
+models: data  ## make the tables and models that are missing in data/models/ (an hour for all)
+	@$(BIN)/python -m helpers.course.references
 
 lint: $(READY)  ## check and format code and notebooks
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

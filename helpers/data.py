@@ -206,7 +206,7 @@ def planted_sequences(
     at_end: float = 0.0,
     seed: int = 0,
 ) -> PlantedSequences:
-    """Histories of distractors in which one item decides what follows. Built in notebook 06, section 6.5.
+    """Histories of distractors in which one item decides what follows. Built in notebook 06, section 6.4.
 
     rule "trigger": the only trigger in the history decides. rule "marker": of several triggers, the one right after the
     marker decides; the others are decoys. Codes: triggers first, then what follows each, the marker, the distractors.

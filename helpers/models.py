@@ -223,7 +223,7 @@ def ease_weights(seen: np.ndarray, *, ridge: float) -> np.ndarray:
 
 
 class Block(nn.Module):
-    """Attention, then a small network at each position; both add to what comes in. Built in notebook 06, section 6.3.
+    """Attention, then a small network at each position; both add to what comes in. Built in notebook 06, section 6.2.
 
     Source: Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, with the norms in front.
     """

@@ -106,14 +106,15 @@ def softmax_error(model: nn.Module, user: Tensor, seen: Tensor) -> Tensor:
 
 
 def next_item_error(model: nn.Module, window: Tensor) -> Tensor:
-    """GPT: mean surprise at the next item, at every position. Notebook 06, section 6.4. Shapes: (batch, length + 1)"""
+    """GPT: mean surprise at the next item, at every position. Notebook 06, section 6.3. Shapes: (batch, length + 1)"""
     history, target = window[:, :-1], window[:, 1:].masked_fill(window[:, :-1] == model.padding, model.padding)
     logits = model.logits(model(history))  # (batch, length, items)
     return cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=model.padding)
 
 
 def masked_item_error(model: nn.Module, window: Tensor, *, share: float = 0.4) -> Tensor:
-    """BERT: mean surprise at items hidden from it, the last one in every second window. Shapes: (batch, length + 1)"""
+    """BERT: mean surprise at items hidden from it, the last one in every second window. Notebook 06,
+    section 6.3. Shapes: (batch, length + 1)"""
     history = window[:, 1:]
     chance = torch.full(history.shape, share, device=window.device)
     chance[:, -1] = 0.5

@@ -14,6 +14,7 @@ GUARD = ROOT / "tests" / "guard"
 os.environ["RECSYS_EXPLAINED_CLAIMS"] = "strict"
 os.environ["PYTHONPATH"] = os.pathsep.join([str(GUARD), *filter(None, [os.environ.get("PYTHONPATH")])])
 os.environ |= {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1,localhost"}
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait by spinning starve the other workers
 os.environ |= {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}  # nobody listens there
 
 _spec = importlib.util.spec_from_file_location("network_guard", GUARD / "sitecustomize.py")

@@ -127,11 +127,32 @@ def shuffled_list(scores, seen, k, seed):
     return codes
 
 
+def attend(Q, K, V, scores):
+    shares = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return shares / shares.sum(axis=1, keepdims=True) @ V
+
+
+def cut_into(history, length, padding, parts):
+    return np.array([np.r_[np.full(length + 1 - len(p), padding), p] for p in parts], dtype=int).reshape(-1, length + 1)
+
+
 def gini_of(x):
     return (2 * np.arange(1, len(x) + 1) - len(x) - 1) @ x / (len(x) * x.sum())
 
 
 MISTAKES = [
+    ("6.1", lambda Q, K, V, a: attend(Q, K, V, Q @ K.T / np.sqrt(Q.shape[1])), "before the softmax"),
+    ("6.1", lambda Q, K, V, a: attend(Q, K, V, np.where(a, Q @ K.T, -np.inf)), "by the root of d"),
+    ("6.1", lambda Q, K, V, a: np.where(a, Q @ K.T, 0) @ V, "must be its own value"),
+    ("6.2", lambda h, p: np.tril(np.ones((len(h), len(h)), dtype=bool)), "padding is looked at"),
+    ("6.2", lambda h, p: (h != p) & np.ones((len(h), 1), dtype=bool), "somebody looks ahead"),
+    ("6.2", lambda h, p: np.tril(np.ones((len(h), len(h)), dtype=bool)) & (h != p), "padding as well"),
+    ("6.3", lambda i, d, n, t: (i + 2) * d + t * d + n * (4 * d + 6 * d * d) + 2 * d + i, "lack the biases"),
+    ("6.3", lambda i, d, n, t: (i + 2) * d + t * d + n * (6 * d * d + 6 * d) + 2 * d + i, "lack their two norms"),
+    ("6.3", lambda i, d, n, t: (i + 2) * d + n * (10 * d + 6 * d * d) + 2 * d + i, "the positions"),
+    ("6.4", lambda h, n, p: cut_into(h, n, p, [h[k : k + n + 1] for k in range(0, len(h) - 1, n)]), "the beginning"),
+    ("6.4", lambda h, n, p: cut_into(h, n, p, [h[max(0, k - n - 1) : k] for k in range(len(h), 0, -n)]), "no window"),
+    ("6.4", lambda h, n, p: cut_into(h, n, p, [h[k - n - 1 : k] for k in range(len(h), 1, -n - 1)]), "share no item"),
     ("4.1", lambda o, r: ((o - r) ** 2).sum(), "you added up the squares"),
     ("4.1", lambda o, r: ((o - r) ** 2).mean().sqrt(), "you took the root"),
     ("4.1", lambda o, r: ((o - r) ** 2).mean(), "the article's bug"),

@@ -30,12 +30,18 @@ SETS = {
         {"DATASET": "planted", "K": 5, "NEIGHBOURS": 30, "SCALE_USERS": 800},
         {"SCALE_USERS": 800, "EMBEDDING_DIM": 16, "RIDGE": 200.0},
     ],
+    "06": [
+        {"DATASET": "planted", "PLANTED": 500, "EPOCHS": 2},
+        {"DATASET": "planted", "PLANTED": 500, "EPOCHS": 1, "DIM": 16, "LAYERS": 1, "HEADS": 4},
+        {"PLANTED": 500, "EPOCHS": 1, "DIM": 8, "DROPOUT": 0.0},
+    ],
 }
 WRONG = {
     "00": ({"NUMBERS": "many"}, "NUMBERS = 'many' cannot be used: it must be a whole number"),
     "01": ({"SEEDS": 3}, "SEEDS = 3 cannot be used: it must be a whole number and at least 12"),
     "02": ({"STEP": -0.1}, "STEP = -0.1 cannot be used: it must be a number and above 0"),
     "04": ({"DEVICE": "tpu"}, "DEVICE = 'tpu' is not there: PyTorch sees"),
+    "06": ({"DIM": 6, "HEADS": 4}, "dim = 6 cannot be shared by 4 heads: take a multiple of 4"),
     "05": ({"K": 0}, "K = 0 cannot be used: it must be a whole number and at least 1"),
     "03": ({"DATASET": "netflix"}, "there is no dataset 'netflix': name one of toy, movielens-100k, planted"),
 }

@@ -31,7 +31,7 @@ FALSE_CLAIM = "from helpers.course.page import claim\nclaim('A is large', [A, A,
 def test_the_whole_walk_gives_the_expected_records(tmp_path, restored, capsys):
     assert run.main(["--into", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert "6 passed, 0 failed" in shown and "rmse_bias=0.9355" in shown
+    assert "7 passed, 0 failed" in shown and "rmse_bias=0.9355" in shown
     for path in NOTEBOOKS:
         record = run._metrics(nbformat.read(tmp_path / path.name, as_version=4))
         assert compare(path.stem, record) == []

@@ -1,18 +1,14 @@
 """Studies too long for a page: many seeds, folds and settings, kept as small tables with a card.
 
-    python -m helpers.course.studies            make what is missing (this is `make models`)
-    python -m helpers.course.studies --again    make everything anew
-
-A study is a list of members, each a few parameters and a seed. Finished members survive an interruption. A page
-reruns one member live and compares; the tests recompute some of every table.
+They are made by `make models` (helpers/course/references.py). A study is a list of members, each a few parameters and
+a seed. Finished members survive an interruption. A page reruns one member live and compares; the tests recompute some
+of every table.
 """
 
-import argparse
 import hashlib
 import itertools
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
@@ -27,7 +23,7 @@ import torch
 from tqdm.auto import tqdm
 
 from helpers import data, factorization, metrics, models, training
-from helpers.course import sources
+from helpers.course import sequence_studies, sources
 from helpers.course.errors import CourseError
 
 FOLDER = sources.DATA / "models"
@@ -272,6 +268,14 @@ STUDIES = {
         _attribute_gains,
         "Nothing is chosen here.",
     ),
+    "sequence_models": Study(
+        "Transformers over histories of notebook 06 on each user's last item; `ndcg10_shuffled`: the same model, with "
+        "each history shuffled before it is read.",
+        sequence_studies.MEMBERS,
+        sequence_studies.measure,
+        "Epochs and dropout were tried by hand on the last item of training, with one seed: for the GPT 8, 12 and 24 "
+        "epochs and dropout .2, .3 and .4; for the BERT 24 epochs with dropout .2 and 40 with .1.",
+    ),
     "list_search": Study(
         "Settings of the list models of notebook 05, tried on each user's last four interactions in training, in turn.",
         tuple(_list_members()),
@@ -330,7 +334,7 @@ def make_study(name: str, *, progress: bool = True) -> Path:
     study = STUDIES[name]
     done_file = sources.cache_folder() / "studies" / f"{name}.jsonl"
     done_file.parent.mkdir(parents=True, exist_ok=True)
-    with _alone(done_file.with_suffix(".lock")):
+    with alone(done_file.with_suffix(".lock")):
         begun, done = time.perf_counter(), _done(done_file)
         with done_file.open("a", encoding="utf8") as file:
             for member in tqdm(study.members, desc=name, disable=not progress):
@@ -339,8 +343,8 @@ def make_study(name: str, *, progress: bool = True) -> Path:
                     done[key] = study.compute(**member)
                     print(json.dumps([key, done[key]]), file=file, flush=True)
         rows = pd.DataFrame([{**m, **done[json.dumps(m)]} for m in study.members])
-        _write(FOLDER / f"{name}.csv", rows.to_csv(index=False, float_format="%.5f", lineterminator="\n"))
-        _write(FOLDER / f"{name}.md", _card(name, rows, time.perf_counter() - begun))
+        write(FOLDER / f"{name}.csv", rows.to_csv(index=False, float_format="%.5f", lineterminator="\n"))
+        write(FOLDER / f"{name}.md", _card(name, rows, time.perf_counter() - begun))
         done_file.unlink()
     return FOLDER / f"{name}.csv"
 
@@ -358,8 +362,9 @@ def _done(path: Path) -> dict[str, dict[str, float]]:
 
 
 @contextmanager
-def _alone(lock: Path):
-    """Let one process at a time make a study."""
+def alone(lock: Path):
+    """Let one process at a time make a study or a model."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.close(os.open(lock, os.O_CREAT | os.O_EXCL))
     except FileExistsError:
@@ -370,7 +375,7 @@ def _alone(lock: Path):
         lock.unlink(missing_ok=True)
 
 
-def _write(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Write whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     half = path.with_name(f"{path.name}.{os.getpid()}.half")
@@ -397,25 +402,3 @@ def _card(name: str, rows: pd.DataFrame, seconds: float) -> str:
 | Made by | `make models`, PyTorch {torch.__version__.split("+")[0]}, {torch.get_num_threads()} threads available |
 | Made in | {seconds:.0f} s (members finished before an interruption not counted) |
 """
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Make the studies from the command line."""
-    parser = argparse.ArgumentParser(prog="python -m helpers.course.studies", description="Make the study tables.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(STUDIES)}; default: all")
-    parser.add_argument("--again", action="store_true", help="make also what is there")
-    chosen = parser.parse_args(arguments)
-    try:
-        for name in chosen.names or STUDIES:
-            if name not in STUDIES:
-                raise CourseError(f"there is no study {name!r}: it is one of {', '.join(STUDIES)}.")
-            there = (FOLDER / f"{name}.csv").is_file() and not chosen.again
-            print(f"{name}: {'is there' if there else make_study(name)}")
-    except CourseError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
