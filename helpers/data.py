@@ -256,14 +256,21 @@ def pad_left(sequences: list[np.ndarray], length: int, padding: int) -> np.ndarr
     return table
 
 
-def windows(sequences: list[np.ndarray], length: int, padding: int) -> np.ndarray:
+def windows(
+    sequences: list[np.ndarray], length: int, padding: int, rng: np.random.Generator | None = None
+) -> np.ndarray:
     """Histories cut from their end into windows of length + 1 that share one item, so that each item but the first has
-    a place after another one exactly once.
+    a place after another one exactly once. With `rng` the last window has a length drawn for each history.
 
     Shapes:
         returns: (windows, length + 1)
     """
-    parts = [codes[max(0, end - length - 1) : end] for codes in sequences for end in range(len(codes), 1, -length)]
+    parts = []
+    for codes in sequences:
+        last = length if rng is None else int(rng.integers(1, length + 1))
+        ends = [len(codes), *range(len(codes) - last, 1, -length)]
+        begins = [end - 1 for end in ends[1:]] + [0]
+        parts += [codes[begin:end] for begin, end in zip(begins, ends, strict=True) if end - begin > 1]
     return pad_left(parts, length + 1, padding)
 
 

@@ -35,7 +35,8 @@ class Settings:
 
     epochs: int = 16
     batch: int = 1024
-    lr: float = 0.0176  # peak of the one-cycle schedule
+    lr: float = 0.0176  # peak of the schedule
+    warm_up: float = 0.3  # share of the steps in which the rate rises (one cycle); 0: it falls along a cosine
     decay: Mapping[str, float] = field(default_factory=lambda: {"factors": 0.9, "bias": 0.05, "effect": 8.0})
     patience: int | None = None
     threads: int = 1
@@ -178,7 +179,7 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
 
 def fit(
     model: nn.Module,
-    data: tuple[Tensor, ...],
+    data: tuple[Tensor, ...] | Callable[[int], tuple[Tensor, ...]],
     loss: Loss = squared_error,
     settings: Settings | None = None,
     *,
@@ -193,14 +194,16 @@ def fit(
     it is written after every epoch, and read when it exists.
 
     Shapes:
-        data: tensors with one row an example, all on the model's device; `loss` gets the model and a batch of each
+        data: tensors with one row an example, all on the model's device; `loss` gets the model and a batch of each.
+            Or what makes them anew for an epoch, given its number from 0; the first decides the number of steps
     Args:
         validate: an error of the model, to be made small
     Raises:
         CourseError: no rows, a loss that is not finite, or a checkpoint that cannot be used.
     """
     settings = settings or Settings()
-    rows = len(data[0])
+    made = data if callable(data) else lambda epoch: data
+    rows = len(made(0)[0])
     if rows == 0 or settings.epochs < 1 or settings.batch < 1:
         raise CourseError(
             f"{rows} rows, {settings.epochs} epochs of batches of {settings.batch}: each must be above 0."
@@ -216,7 +219,7 @@ def fit(
             if run.finished():
                 break
             with seeded(seed * 100_003 + epoch):  # so that an epoch does not depend on how it was reached
-                run.epoch(data, loss, rows)
+                run.epoch(made(epoch), loss)
             run.note(validate)
             run.history.seconds = before + time.perf_counter() - begun
             if checkpoint is not None:
@@ -235,18 +238,24 @@ class _Run:
         self.model, self.settings, self.history, self.best = model, settings, History(), None
         self.optimizer = make_optimizer(model, settings)
         total = max(2, steps * settings.epochs)
-        self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, settings.lr, total_steps=total)
+        schedules = torch.optim.lr_scheduler
+        self.steps = total
+        if settings.warm_up:
+            one_cycle = {"total_steps": total, "pct_start": settings.warm_up}
+            self.schedule = schedules.OneCycleLR(self.optimizer, settings.lr, **one_cycle)
+        else:
+            self.schedule = schedules.CosineAnnealingLR(self.optimizer, total)
 
-    def epoch(self, data: tuple[Tensor, ...], loss: Loss, rows: int) -> None:
+    def epoch(self, data: tuple[Tensor, ...], loss: Loss) -> None:
         """One pass over all rows in a new order."""
         self.model.train()
         device, losses = data[0].device, []
         mixed = self.settings.mixed and device.type == "cuda"
-        order = torch.randperm(rows).to(device)  # drawn on the CPU: the same batches on every device
+        order = torch.randperm(len(data[0])).to(device)  # drawn on the CPU: the same batches on every device
         for index in order.split(self.settings.batch):
             batch = tuple(part[index] for part in data)
             losses.append(train_step(self.model, self.optimizer, loss, batch, mixed=mixed))
-            if self.schedule.last_epoch < self.schedule.total_steps - 1:
+            if self.schedule.last_epoch < self.steps - 1:
                 self.schedule.step()
         self._keep(torch.stack(losses))  # one look an epoch: looking at every step would stall a GPU
 

@@ -33,15 +33,31 @@ def train_transformer(
     epochs: int = 12,
     seed: int,
     device: torch.device | str = "cpu",
+    validation: pd.DataFrame | None = None,
     **options: Any,
 ) -> tuple[models.SequenceTransformer, training.History]:
-    """A "GPT" or "BERT" trained on the histories of a table; `options` go to the model."""
+    """A "GPT" or "BERT" trained on the histories of a table, its windows cut anew for each epoch.
+
+    With `validation` it ends as it was after the epoch whose lists had the best NDCG. `options` go to the model.
+    """
     model = transformer(shape[1], direction, seed=seed, **options).to(device)
-    windows = data.windows(data.histories(table, shape[0]), model.length, model.padding)
-    settings = training.Settings(epochs=epochs, batch=64, lr=0.004, decay={}, threads=2)
+    sequences = data.histories(table, shape[0])
+
+    def windows(epoch: int) -> tuple[torch.Tensor]:
+        """Each history cut at places of its own."""
+        rng = np.random.default_rng([seed, epoch])
+        return (torch.tensor(data.windows(sequences, model.length, model.padding, rng), device=device),)
+
+    settings = training.Settings(epochs=epochs, batch=64, lr=0.004, warm_up=0, decay={}, threads=2)
     error = training.masked_item_error if direction == "BERT" else LOSSES[loss]
-    history = training.fit(model, (torch.tensor(windows, device=device),), error, settings, seed=seed)
+    judge = None if validation is None else ndcg_error(sequences, table, validation)
+    history = training.fit(model, windows, error, settings, seed=seed, validate=judge)
     return model.eval(), history
+
+
+def ndcg_error(sequences: list[np.ndarray], train: pd.DataFrame, validation: pd.DataFrame) -> Callable:
+    """What `training.fit` is to make small: 1 - NDCG@10 of full rankings of the held-out items."""
+    return lambda model: 1 - float(sequence_quality(model, sequences, train, validation)["ndcg"].mean())
 
 
 def sequence_scores(model: models.SequenceTransformer, sequences: list[np.ndarray]) -> Callable:
@@ -90,6 +106,18 @@ def measure(*, direction: str, loss: str, epochs: int, dropout: float, seed: int
     return {name: float(values.mean()) for name, values in figures.items()}
 
 
+def judge(*, direction: str, epochs: int, dropout: float, seed: int) -> dict[str, float]:
+    """One member of the study sequence_validation: trained without each user's last item in training, asked for it."""
+    ratings = data.load_ratings("movielens-100k")
+    train, _ = data.split_leave_last_out(ratings.table)
+    shorter, validation = data.split_leave_last_out(train)
+    options = {"direction": direction, "epochs": epochs, "dropout": dropout, "seed": seed, "validation": validation}
+    _, history = train_transformer(shorter, ratings.shape, **options)
+    curve = 1 - np.array(history.validation)
+    figures = {f"ndcg10_{epoch}_epochs": float(curve[epoch - 1]) for epoch in (12, 24, 40) if epoch <= epochs}
+    return figures | {"best_epoch": history.best_epoch, "ndcg10_best_epoch": float(curve.max())}
+
+
 MEMBERS = tuple(
     {"direction": direction, "loss": loss, "epochs": epochs, "dropout": dropout, "seed": seed}
     for direction, loss, epochs, dropout, seeds in (
@@ -98,6 +126,11 @@ MEMBERS = tuple(
         ("GPT", "1 negative", 40, 0.3, 3),
         ("BERT", "all items", 40, 0.1, 3),
     )
+    for seed in range(seeds)
+)
+JUDGED = tuple(
+    {"direction": direction, "epochs": 40, "dropout": dropout, "seed": seed}
+    for direction, dropout, seeds in (("GPT", 0.3, 5), ("BERT", 0.1, 3))
     for seed in range(seeds)
 )
 

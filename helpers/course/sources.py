@@ -1,6 +1,6 @@
 """Where data comes from: addresses, hashes, licences, the cache, and what to do offline.
 
-    python -m helpers.course.sources          fetch everything (this is `make data`)
+    python -m helpers.course.sources          fetch all datasets (part of `make data`)
 
 Every file is verified by hash before use and written atomically; once it is cached, nothing asks the network.
 """
@@ -71,11 +71,12 @@ def cache_folder() -> Path:
 
 def cached(name: str) -> Path | None:
     """The verified file of a dataset if the cache holds one; never asks the network."""
-    for source in DATASETS[name].sources:
-        path = cache_folder() / source.file
-        if path.is_file() and pooch.file_hash(str(path)) == source.sha256:
-            return path
-    return None
+    return next((path for source in DATASETS[name].sources if (path := _kept(source))), None)
+
+
+def _kept(source: Source) -> Path | None:
+    path = cache_folder() / source.file
+    return path if path.is_file() and pooch.file_hash(str(path)) == source.sha256 else None
 
 
 def fetch(name: str) -> Path:
@@ -90,14 +91,31 @@ def fetch(name: str) -> Path:
     reasons = []
     for source in DATASETS[name].sources:
         try:
-            return _download(source)
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            _stop_if_storage(error)
-            reasons.append(f"{source.place}: {_reason(error)}")
+            return deliver(source)
+        except NotDelivered as error:
+            reasons.append(f"{source.place}: {error}")
     raise CourseError(
         f"{name} is not in the cache ({cache_folder()}) and no source delivered it ({'; '.join(reasons)}). "
         "Connect to a network once and run `make data`; without one, use DATASET = 'planted' or a CSV of your own."
     )
+
+
+class NotDelivered(Exception):
+    """Why a source did not deliver."""
+
+
+def deliver(source: Source) -> Path:
+    """The verified file of one source, from the cache or from its place.
+
+    Raises:
+        NotDelivered: why, in a few words.
+        CourseError: the cache cannot be written.
+    """
+    try:
+        return _kept(source) or _download(source)
+    except (OSError, ValueError, subprocess.SubprocessError) as error:
+        stop_if_storage(error)
+        raise NotDelivered(_reason(error)) from None
 
 
 def _download(source: Source) -> Path:
@@ -146,7 +164,8 @@ def _show_progress(lines: Iterable[str], address: str) -> list[str]:
     return others
 
 
-def _stop_if_storage(error: Exception) -> None:
+def stop_if_storage(error: Exception) -> None:
+    """Say in one sentence that the cache cannot be written, if that is what the error says."""
     if isinstance(error, OSError) and error.errno in STORAGE_ERRORS:
         raise CourseError(
             f"the cache {cache_folder()} cannot be written ({error.strerror or error}). Free some space there, or set "
