@@ -14,7 +14,7 @@ import psutil
 import torch
 from packaging.requirements import Requirement
 
-from helpers.course import sources
+from helpers.course import pretrained, sources
 from helpers.course.errors import CourseError
 
 PACKAGE = "recsys-explained"
@@ -137,6 +137,10 @@ def _datasets() -> list[Check]:
     return [
         Check(name, "cached" if sources.cached(name) else "not yet", bool(sources.cached(name)), remedy)
         for name in sources.DATASETS
+    ] + [
+        Check(name, "cached" if there else "not yet", there, "Run `make data` once with a network, before notebook 07.")
+        for name in pretrained.MODELS
+        for there in [pretrained.is_cached(name)]
     ]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from helpers import data, metrics, models, training
 from helpers.course import checkpoints, sequence_studies, sources, studies
 from helpers.course.errors import CourseError
 
@@ -38,7 +39,68 @@ def _planted(rule: str, seed: int) -> Reference:
     )
 
 
-REFERENCES = {f"planted-{rule}-{seed}": _planted(rule, seed) for rule in ("trigger", "marker") for seed in range(3)}
+SHAPE = (943, 1682)  # users and films of MovieLens-100K
+PRESETS = {"GPT": {"epochs": 40, "anew": True, "dropout": 0.3}, "BERT": {"epochs": 40, "anew": True, "dropout": 0.1}}
+
+
+def _sequence(direction: str) -> Reference:
+    """A transformer over histories of MovieLens-100K, the seed best on validation."""
+    dropout = PRESETS[direction]["dropout"]
+
+    def train() -> tuple[nn.Module, dict[str, float]]:
+        judged = studies.read_study("sequence_validation").query("direction == @direction and epochs == 40")
+        best = judged.loc[judged["ndcg10_validation"].idxmax()]
+        ratings = data.load_ratings("movielens-100k")
+        train, test = data.split_leave_last_out(ratings.table)
+        model, _ = sequence_studies.train_transformer(
+            train, ratings.shape, direction=direction, seed=int(best["seed"]), **PRESETS[direction]
+        )
+        quality = sequence_studies.sequence_quality(model, data.histories(train, ratings.shape[0]), train, test)
+        figures = {"Seed": int(best["seed"]), "NDCG@10 of this seed on validation": best["ndcg10_validation"]}
+        return model, figures | {
+            "HR@10 on the test": quality["hr"].mean(),
+            "NDCG@10 on the test": quality["ndcg"].mean(),
+        }
+
+    return Reference(
+        f"A {direction} over histories of MovieLens-100K, 40 epochs (notebook 06, section 6.5), trained on all but "
+        "each user's last item.",
+        lambda: sequence_studies.transformer(SHAPE[1], direction, dropout=dropout, seed=0),
+        train,
+        "The seed best on validation in [sequence_validation](sequence_validation.md), whatever its test figure.",
+    )
+
+
+def _rating(kind: str, about: str) -> Reference:
+    """A rating model of notebook 04, trained on its split."""
+
+    def train() -> tuple[nn.Module, dict[str, float]]:
+        ratings = data.load_ratings("movielens-100k")
+        train, test = data.split_random(ratings.table)
+        tensors = training.rating_tensors(train, ratings.shape)
+        model, settings = studies.rating_model(kind, ratings, mean=float(tensors[2].mean()), seed=0)
+        training.fit(model, tensors, settings=settings, seed=0)
+        user, item, rating = training.rating_tensors(test, ratings.shape)
+        with torch.no_grad():
+            predicted = model.eval()(user, item).clamp(1, 5)
+        return model, {"RMSE on the test": metrics.rmse(rating.numpy(), predicted.numpy())}
+
+    build = {
+        "dot product": lambda: models.DotProduct(*SHAPE, 64, seed=0),
+        "NeuMF": lambda: models.NeuMF(*SHAPE, 16, seed=0),
+    }
+    return Reference(about, build[kind], train, "Seed 0; settings from [rating_search](rating_search.md).")
+
+
+REFERENCES = {
+    **{f"planted-{rule}-{seed}": _planted(rule, seed) for rule in ("trigger", "marker") for seed in range(3)},
+    "factorization-movielens": _rating(
+        "dot product", "The dot product with biases of notebook 04 (section 4.4), on four fifths of MovieLens-100K."
+    ),
+    "neumf-movielens": _rating("NeuMF", "NeuMF of notebook 04 (section 4.5), on four fifths of MovieLens-100K."),
+    "gpt-movielens": _sequence("GPT"),
+    "bert-movielens": _sequence("BERT"),
+}
 
 
 def load_reference(name: str, device: torch.device | str = "cpu") -> nn.Module:
@@ -60,7 +122,9 @@ def load_reference(name: str, device: torch.device | str = "cpu") -> nn.Module:
 def make_reference(name: str) -> Path:
     """Train a model, and write its checkpoint and its card whole."""
     path = studies.FOLDER / f"{name}.pt"
-    with studies.alone(sources.cache_folder() / "studies" / f"{name}.lock"):
+    with studies.once(path, sources.cache_folder() / "studies" / f"{name}.lock") as needed:
+        if not needed:
+            return path
         begun = time.perf_counter()
         model, figures = REFERENCES[name].train()
         checkpoints.save(path, {"model": model.state_dict()})
