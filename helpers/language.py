@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import safetensors
 import torch
 import transformers
 from torch import Tensor
@@ -61,7 +62,7 @@ def _load(kind: Any, name: str, dtype: torch.dtype, device: torch.device | str) 
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, safetensors.SafetensorError) as error:
         reason = str(error).strip().splitlines()[0][:140]
         raise CourseError(
             f"{folder} holds no model of this kind ({reason}): take another name, or delete it and fetch it anew."
@@ -135,7 +136,7 @@ def _continue(model: torch.nn.Module, read: Any, answers: list[list[int]]) -> np
         row[: len(answer)] = torch.tensor(answer)
     table, logits = table.to(model.device), read.logits.expand(n, -1, -1)  # (n, 1, vocabulary)
     if table.shape[1] > 1:
-        cache = copy.deepcopy(read.past_key_values)
+        cache = copy.deepcopy(read.cache)
         cache.batch_repeat_interleave(n)
         logits = torch.cat([logits, model(table[:, :-1], cache=cache, use_cache=True).logits], dim=1)
     surprise = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), table.flatten(), reduction="none")

@@ -23,7 +23,8 @@ REQUIRED = {
     "05_recommendation_lists": "hr10_popularity ndcg10_popularity ndcg10_itemknn ndcg10_ease hr10_ease "
     "ndcg10_best_matrix ndcg10_dot sampled_order_reversed",
     "06_transformer_recommender": "planted_accuracy hr10_gpt ndcg10_gpt hr10_gpt_seeds_mean ndcg10_gpt_seeds_mean "
-    "ndcg10_gpt_seeds_std ndcg10_shuffled_order ndcg10_ease train_seconds_gpt parameters",
+    "ndcg10_gpt_seeds_std ndcg10_gpt_reference hr10_bert_reference ndcg10_bert_reference ndcg10_shuffled_order "
+    "ndcg10_ease train_seconds_gpt parameters",
     "03_movielens": "n_users n_items n_ratings rmse_mean rmse_bias rmse_bias_temporal",
 }
 

@@ -276,13 +276,14 @@ STUDIES = {
         sequence_studies.measure,
         "By hand on each user's last item in training. GPT: 8, 12 and 24 epochs, dropout .2, .3 and .4; with 40 "
         "epochs, one to three seeds, one cycle or a cosine, windows cut once or anew for each epoch (anew: .120, "
-        "once: .114, means over settings), one block, width 128, label smoothing, averaged weights, items hidden at random, larger "
-        "starts. BERT, one seed: 24 epochs with dropout .2, 40 with .1. The test was known for 40 epochs in one cycle "
-        "with windows cut once: .107.",
+        "once: .114, means over settings), one block, width 128, label smoothing, averaged weights, items hidden at "
+        "random, larger starts. BERT, one seed: 24 epochs with dropout .2, 40 with .1. The test was known for 40 "
+        "epochs in one cycle with windows cut once: .107.",
     ),
     "sequence_validation": Study(
         "The transformers of sequence_models, trained without each user's last item in training and asked for it; "
-        "NDCG@10 after the last epoch and after the best one. The reference checkpoints take the seed that is best after the last epoch.",
+        "NDCG@10 after the last epoch and after the best one. "
+        "The reference checkpoints take the seed that is best after the last epoch.",
         sequence_studies.JUDGED,
         sequence_studies.judge,
         "The best seed of each direction by `ndcg10_validation` after 40 epochs.",
