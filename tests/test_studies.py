@@ -75,8 +75,14 @@ def test_the_rule_takes_the_narrowest_of_the_good_and_the_best_of_the_narrow(mon
     assert studies.choose("any", "m") == {"dim": 16, "factors": 2}
 
 
+@pytest.fixture(scope="module")
+def movielens():
+    """The ratings that every card names, read before a test takes an empty cache."""
+    return studies._movielens()
+
+
 @pytest.fixture
-def small_study(monkeypatch, tmp_path, cache):
+def small_study(movielens, monkeypatch, tmp_path, cache):
     """A study of six members that notes what it computes, and stops when told to."""
     done, stop = [], []
 

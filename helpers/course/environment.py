@@ -136,7 +136,8 @@ def _datasets() -> list[Check]:
     remedy = "Run `make data` once with a network, or use DATASET = 'planted'."
     return [
         Check(name, "cached" if sources.cached(name) else "not yet", bool(sources.cached(name)), remedy)
-        for name in sources.DATASETS
+        for name, dataset in sources.DATASETS.items()
+        if dataset.by_default
     ] + [
         Check(name, "cached" if there else "not yet", there, "Run `make data` once with a network, before notebook 07.")
         for name in pretrained.MODELS

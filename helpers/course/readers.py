@@ -46,6 +46,34 @@ def read_movielens(archive: Path) -> Tables:
     return raw, *(t.sort_values("id", key=lambda ids: ids.astype(int), ignore_index=True) for t in (users, items))
 
 
+def read_movielens_1m(archive: Path) -> Tables:
+    """MovieLens-1M from GroupLens' zip; ages are the lowest of a group, occupations GroupLens' numbers as text.
+
+    Raises:
+        CourseError: if the archive lacks a file or a file cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(archive) as bundle:
+            raw = _double_colons(bundle, "ratings", ["user", "item", "rating", "timestamp"])
+            users = _double_colons(bundle, "users", ["id", "gender", "age", "occupation", "zip"])
+            items = _double_colons(bundle, "movies", ["id", "title", "genres"])
+        raw = raw.astype({"rating": float, "timestamp": np.int64})
+        users = users[["id", "age", "gender", "occupation"]].astype({"age": int})
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        raise CourseError(
+            f"{archive.name} is not the MovieLens-1M archive ({error}): delete it and fetch it anew."
+        ) from None
+    items["year"] = [_year(title) for title in items["title"]]
+    items["genres"] = [tuple(sorted(genres.split("|"))) for genres in items["genres"]]
+    items["title"] = [tidy_title(title) for title in items["title"]]
+    return raw, users, items[["id", "title", "year", "genres"]]
+
+
+def _double_colons(bundle: zipfile.ZipFile, name: str, columns: list[str]) -> pd.DataFrame:
+    lines = bundle.read(f"ml-1m/{name}.dat").decode("latin-1").splitlines()
+    return pd.DataFrame([line.split("::") for line in lines], columns=columns)
+
+
 def _from_wheel(bundle: zipfile.ZipFile) -> Tables:
     base = "recbole/dataset_example/ml-100k/ml-100k"
     raw = _rows(bundle, f"{base}.inter", ["user", "item", "rating", "timestamp"], "\t", skip=1)

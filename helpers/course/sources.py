@@ -1,10 +1,12 @@
 """Where data comes from: addresses, hashes, licences, the cache, and what to do offline.
 
-    python -m helpers.course.sources          fetch all datasets (part of `make data`)
+    python -m helpers.course.sources                 fetch what most pages need (part of `make data`)
+    python -m helpers.course.sources movielens-1m    fetch one dataset by name
 
 Every file is verified by hash before use and written atomically; once it is cached, nothing asks the network.
 """
 
+import argparse
 import errno
 import os
 import subprocess
@@ -37,10 +39,11 @@ class Source:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset, its licence in one sentence, and the places that deliver it, best first."""
+    """A dataset, its licence in one sentence, the places that deliver it, best first, and whether `make data` asks."""
 
     licence: str
     sources: tuple[Source, ...]
+    by_default: bool = True
 
 
 DATASETS = {
@@ -60,7 +63,19 @@ DATASETS = {
                 file="ml-100k.zip",
             ),
         ),
-    )
+    ),
+    "movielens-1m": Dataset(
+        licence="For research and teaching, with a citation (Harper, Konstan, ACM TiiS 5(4), 2015); no redistribution.",
+        sources=(
+            Source(
+                place="GroupLens",
+                address="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
+                sha256="a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+                file="ml-1m.zip",
+            ),
+        ),
+        by_default=False,
+    ),
 }
 
 
@@ -94,9 +109,10 @@ def fetch(name: str) -> Path:
             return deliver(source)
         except NotDelivered as error:
             reasons.append(f"{source.place}: {error}")
+    command = "make data" if DATASETS[name].by_default else f"python -m helpers.course.sources {name}"
     raise CourseError(
         f"{name} is not in the cache ({cache_folder()}) and no source delivered it ({'; '.join(reasons)}). "
-        "Connect to a network once and run `make data`; without one, use DATASET = 'planted' or a CSV of your own."
+        f"Connect to a network once and run `{command}`; without one, use DATASET = 'planted' or a CSV of your own."
     )
 
 
@@ -180,12 +196,17 @@ def _reason(error: Exception) -> str:
     return text if len(text) <= 140 else text[:137] + "..."
 
 
-def main() -> int:
-    """Fetch every dataset and say where it lies and under which licence."""
+def main(arguments: list[str] | None = None) -> int:
+    """Fetch datasets, all that most pages need or those named, and say where they lie and under which licence."""
+    parser = argparse.ArgumentParser(prog="python -m helpers.course.sources", description="Fetch datasets.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(DATASETS)}")
+    asked = parser.parse_args(arguments).names or [name for name, dataset in DATASETS.items() if dataset.by_default]
     failed = 0
-    for name, dataset in DATASETS.items():
+    for name in asked:
         try:
-            print(f"{name}: {fetch(name)}\n  {dataset.licence}")
+            if name not in DATASETS:
+                raise CourseError(f"there is no dataset {name!r}: it is one of {', '.join(DATASETS)}.")
+            print(f"{name}: {fetch(name)}\n  {DATASETS[name].licence}")
         except CourseError as error:
             print(error, file=sys.stderr)
             failed = 1
