@@ -91,7 +91,7 @@ def pooled(encoder: Language, texts: list[str]) -> Tensor:
 
 
 def embed(encoder: Language, texts: list[str], *, batch: int = 64) -> np.ndarray:
-    """Vectors of length 1 for texts, those of one length together. Shape: (texts, dim), float32. Section 7.2."""
+    """Vectors of length 1 for texts, those of one length together. Shape: (texts, dim), float32."""
     order = np.argsort([len(text) for text in texts], kind="stable")
     vectors = []
     with torch.inference_mode():
@@ -112,7 +112,7 @@ def film_vectors(items: pd.DataFrame, name: str = "minilm", *, device: torch.dev
 def log_likelihood(
     llm: Language, prompt: str, continuations: list[str], *, batch: int = 10
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How likely a model holds each continuation of a prompt, which is read once. Built in notebook 07, section 7.6.
+    """How likely a model holds each continuation of a prompt, which is read once.
 
     Shapes:
         returns: natural logarithm of the probability (n,), and the number of tokens it is spread over (n,)

@@ -36,8 +36,9 @@ def test_memory_and_disk(free, ready):
 
 
 def test_data_are_ready_once_cached(cache):
-    (row,) = environment._datasets()
-    assert not row.ready and "make data" in row.remedy
+    rows = environment._datasets()
+    assert [row.need for row in rows] == ["movielens-100k", "minilm", "gemma"]
+    assert not any(row.ready for row in rows) and all("make data" in row.remedy for row in rows)
     assert sources.cached("movielens-100k") is None
 
 

@@ -17,8 +17,20 @@ from packaging.utils import canonicalize_name
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 SUBJECT = sorted((ROOT / "helpers").glob("*.py"))
 CODE = [p for folder in ("helpers", "tests") for p in sorted((ROOT / folder).rglob("*.py"))]
-ORDER = ["errors", "sources", "readers", "results", "figures", "page", "views", "environment", "checkpoints", "run"]
+ORDER = [
+    "errors",
+    "sources",
+    "pretrained",
+    "readers",
+    "results",
+    "figures",
+    "page",
+    "views",
+    "environment",
+    "checkpoints",
+]
 ORDER += [
+    "run",
     "data",
     "metrics",
     "factorization",

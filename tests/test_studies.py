@@ -113,8 +113,16 @@ def test_an_interrupted_study_goes_on_where_it_was(small_study, cache):
     assert "6 members" in path.with_suffix(".md").read_text(encoding="utf8") and not half.exists()
 
 
-def test_two_that_ask_at_once_compute_once(small_study):
+def test_two_that_ask_at_once_compute_once(small_study, monkeypatch):
     done, _ = small_study
+    both_there = threading.Barrier(2)
+
+    class Announced(studies.filelock.FileLock):
+        def __enter__(self):
+            both_there.wait(timeout=30) if not done else None
+            return super().__enter__()
+
+    monkeypatch.setattr(studies.filelock, "FileLock", Announced)
     both = [threading.Thread(target=studies.make_study, args=["small"], kwargs={"progress": False}) for _ in range(2)]
     for thread in both:
         thread.start()

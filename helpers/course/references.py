@@ -48,6 +48,7 @@ def _sequence(direction: str) -> Reference:
     dropout = PRESETS[direction]["dropout"]
 
     def train() -> tuple[nn.Module, dict[str, float]]:
+        """The model, and figures for its card."""
         judged = studies.read_study("sequence_validation").query("direction == @direction and epochs == 40")
         best = judged.loc[judged["ndcg10_validation"].idxmax()]
         ratings = data.load_ratings("movielens-100k")
@@ -75,6 +76,7 @@ def _rating(kind: str, about: str) -> Reference:
     """A rating model of notebook 04, trained on its split."""
 
     def train() -> tuple[nn.Module, dict[str, float]]:
+        """The model, and a figure for its card."""
         ratings = data.load_ratings("movielens-100k")
         train, test = data.split_random(ratings.table)
         tensors = training.rating_tensors(train, ratings.shape)
