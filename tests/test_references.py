@@ -1,24 +1,65 @@
 """Reference checkpoints: they have learned what their cards say, and only whole ones of the right shape are read."""
 
+import re
+
 import pytest
 import torch
 
-from helpers import data
+from helpers import data, metrics, training
 from helpers.course import references, sequence_studies, studies
 from helpers.course.errors import CourseError
 
+PLANTED = [name for name in references.REFERENCES if name.startswith("planted")]
 
-@pytest.mark.parametrize("name", references.REFERENCES)
-def test_a_reference_answers_as_its_card_says(name, root):
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_reference_answers_as_its_card_says(name, root):
     rule, seed = name.split("-")[1:]
     new = data.planted_sequences(1000, rule=rule, seed=10_000 + int(seed))
     model = references.load_reference(name)
     with torch.no_grad():
         right = (model.scores(torch.tensor(new.histories)).argmax(dim=1) == torch.tensor(new.following)).float().mean()
+    assert right >= 0.99 and figure(root, name, "Share of right answers") == pytest.approx(right, abs=1e-4)
+
+
+def figure(root, name, label):
+    """A figure of a card."""
     card = (root / "data" / "models" / f"{name}.md").read_text(encoding="utf8")
-    assert right >= 0.99 and f"| Share of right answers | {right:.4f} |" in card
-    assert f"{sum(p.numel() for p in model.parameters()):,}" in card and references.REFERENCES[name].about in card
+    return float(re.search(rf"^\| {re.escape(label)} \| ([0-9.]+) \|$", card, re.MULTILINE)[1])
+
+
+@pytest.mark.parametrize("name", references.REFERENCES)
+def test_a_card_describes_its_checkpoint_and_it_is_small(name, root):
+    card = (root / "data" / "models" / f"{name}.md").read_text(encoding="utf8")
+    weights = sum(p.numel() for p in references.load_reference(name).parameters())
+    assert f"{weights:,}" in card and references.REFERENCES[name].about in card
+    assert references.REFERENCES[name].chosen in card
     assert (root / "data" / "models" / f"{name}.pt").stat().st_size < 2_500_000
+
+
+@pytest.mark.parametrize("direction", ["GPT", "BERT"])
+def test_a_reference_over_histories_ranks_as_its_card_says_and_is_the_one_best_on_validation(direction, root):
+    ratings = data.load_ratings("movielens-100k")
+    train, test = data.split_leave_last_out(ratings.table)
+    model, known = references.load_reference(f"{direction.lower()}-movielens"), data.histories(train, ratings.shape[0])
+    quality = sequence_studies.sequence_quality(model, known, train, test)
+    for label in ("HR", "NDCG"):
+        stated = figure(root, f"{direction.lower()}-movielens", f"{label}@10 on the test")
+        assert stated == pytest.approx(quality[label.lower()].mean(), abs=0.004)
+    judged = studies.read_study("sequence_validation").query("direction == @direction and epochs == 40")
+    best = judged.loc[judged["ndcg10_validation"].idxmax(), "seed"]
+    assert figure(root, f"{direction.lower()}-movielens", "Seed") == best
+
+
+@pytest.mark.parametrize("name", ["factorization-movielens", "neumf-movielens"])
+def test_a_reference_of_ratings_errs_as_its_card_says(name, root):
+    ratings = data.load_ratings("movielens-100k")
+    _, test = data.split_random(ratings.table)
+    user, item, rating = training.rating_tensors(test, ratings.shape)
+    with torch.no_grad():
+        predicted = references.load_reference(name)(user, item).clamp(1, 5)
+    error = metrics.rmse(rating.numpy(), predicted.numpy())
+    assert figure(root, name, "RMSE on the test") == pytest.approx(error, abs=1e-4)
 
 
 def test_the_same_seed_learns_a_rule_to_the_same_weights():

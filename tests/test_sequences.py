@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from helpers import data, models, training
+from helpers.course import sequence_studies
 from helpers.course.errors import CourseError
 
 ITEMS, LENGTH = 20, 7
@@ -88,9 +89,10 @@ def test_an_empty_history_has_scores():
     assert transformer().scores(empty).isfinite().all()
 
 
-def test_windows_hold_every_item_but_the_first_once_as_a_target():
+@pytest.mark.parametrize("seed", [None, 0, 1, 2])
+def test_windows_hold_every_item_but_the_first_once_as_a_target(seed):
     sequences = [rng.integers(0, ITEMS, n) for n in (0, 1, 2, 5, 6, 11, 23)]
-    cut = data.windows(sequences, 5, ITEMS)
+    cut = data.windows(sequences, 5, ITEMS, None if seed is None else np.random.default_rng(seed))
     assert cut.shape[1] == 6
     targets = np.concatenate([row[1:][row[:-1] < ITEMS] for row in cut])
     wanted = np.concatenate([codes[1:] for codes in sequences])
@@ -99,6 +101,25 @@ def test_windows_hold_every_item_but_the_first_once_as_a_target():
         real = row[row < ITEMS].tolist()
         assert row.tolist() == [ITEMS] * (6 - len(real)) + real
         assert any(real == codes[k : k + len(real)].tolist() for codes in sequences for k in range(len(codes)))
+
+
+def test_windows_cut_anew_are_other_windows():
+    sequences = [rng.integers(0, ITEMS, 40) for _ in range(5)]
+    cuts = [data.windows(sequences, 5, ITEMS, np.random.default_rng(seed)).tolist() for seed in (0, 0, 1)]
+    assert cuts[0] == cuts[1] != cuts[2]
+    assert max(len([code for code in row if code < ITEMS]) for row in cuts[2]) == 6
+
+
+def test_training_on_histories_keeps_the_epoch_of_the_best_lists():
+    table = pd.DataFrame({"user": np.repeat(range(30), 12), "item": 0, "timestamp": np.tile(range(12), 30)})
+    table["item"] = (table["timestamp"] + np.repeat(rng.integers(0, ITEMS, 30), 12)) % ITEMS  # each a step of a cycle
+    train, test = data.split_leave_last_out(table)
+    options = {"epochs": 6, "anew": True, "dim": 8, "length": LENGTH, "dropout": 0.0, "seed": 0}
+    model, history = sequence_studies.train_transformer(train, (30, ITEMS), validation=test, **options)
+    error = sequence_studies.ndcg_error(data.histories(train, 30), train, test)
+    assert len(history.validation) == 6 and error(model) == min(history.validation) < history.validation[0]
+    again, _ = sequence_studies.train_transformer(train, (30, ITEMS), validation=test, **options)
+    assert torch.equal(again.items.weight, model.items.weight)
 
 
 def test_histories_are_in_order_and_ties_keep_the_order_of_the_rows():

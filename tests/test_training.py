@@ -58,6 +58,44 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path):
     assert torch.equal(weights(resumed), weights(trained()))
 
 
+def test_data_made_anew_for_each_epoch_resume_to_the_same_weights(tmp_path):
+    """Also without warm-up, and with another number of rows from epoch to epoch."""
+    asked = []
+
+    def rows_of(epoch):
+        asked.append(epoch)
+        return tuple(part[epoch * 20 :] for part in TENSORS)
+
+    settings = training.Settings(epochs=4, batch=64, warm_up=0)
+    whole, halted = fresh(), fresh()
+    training.fit(whole, rows_of, settings=settings, seed=1)
+    assert asked == [0, 0, 1, 2, 3]  # once more in front, for the number of steps
+
+    def killed_in_the_third(epoch):
+        if epoch == 2:
+            raise KeyboardInterrupt
+        return rows_of(epoch)
+
+    with pytest.raises(KeyboardInterrupt):
+        training.fit(halted, killed_in_the_third, settings=settings, seed=1, checkpoint=tmp_path / "run")
+    resumed = fresh()
+    training.fit(resumed, rows_of, settings=settings, seed=1, checkpoint=tmp_path / "run")
+    assert torch.equal(weights(resumed), weights(whole))
+
+
+@pytest.mark.parametrize("warm_up", [0, 0.3])
+def test_the_learning_rate_rises_for_its_share_and_falls_to_nothing(warm_up):
+    rates = []
+    run = training._Run(fresh(), training.Settings(epochs=10, batch=30, lr=0.1, warm_up=warm_up), steps=10)
+    for _ in range(100):
+        rates.append(run.optimizer.param_groups[0]["lr"])
+        run.optimizer.step()
+        if run.schedule.last_epoch < run.steps - 1:
+            run.schedule.step()
+    assert abs(np.argmax(rates) - 100 * warm_up) <= 1 and max(rates) == pytest.approx(0.1)
+    assert rates[-1] < 1e-4 and (np.diff(rates[30:]) <= 0).all()
+
+
 @pytest.mark.parametrize("build", [fresh, lambda: models.NeuMF(20, 30, 4, seed=0)])
 def test_a_step_makes_no_tensor_on_another_device(build):
     model = build().to("meta")
