@@ -34,6 +34,7 @@ def test_a_card_describes_its_checkpoint_and_it_is_small(name, root):
     weights = sum(p.numel() for p in references.load_reference(name).parameters())
     assert f"{weights:,}" in card and references.REFERENCES[name].about in card
     assert references.REFERENCES[name].chosen in card
+    assert (studies.data_row() in card) == (name not in PLANTED)
     assert (root / "data" / "models" / f"{name}.pt").stat().st_size < 2_500_000
 
 
@@ -71,7 +72,7 @@ def test_the_same_seed_learns_a_rule_to_the_same_weights():
 def small(monkeypatch, tmp_path, cache):
     """A reference of one linear layer, in a folder of its own."""
     build = lambda: torch.nn.Linear(2, 1)
-    kept = references.Reference("A line.", build, lambda: (build(), {"Error": 0.5}), "Nothing.")
+    kept = references.Reference("A line.", build, lambda: (build(), {"Error": 0.5}), "Nothing.", False)
     monkeypatch.setattr(references, "REFERENCES", {"line": kept})
     monkeypatch.setattr(studies, "FOLDER", tmp_path / "models")
     monkeypatch.setattr(studies, "STUDIES", {})

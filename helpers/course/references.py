@@ -28,6 +28,7 @@ class Reference:
     build: Callable[[], nn.Module]  # as `train` returns it, but with other weights
     train: Callable[[], tuple[nn.Module, dict[str, float]]]  # and figures for the card
     chosen: str
+    on_movielens: bool = True
 
 
 def _planted(rule: str, seed: int) -> Reference:
@@ -36,6 +37,7 @@ def _planted(rule: str, seed: int) -> Reference:
         partial(sequence_studies.planted_transformer, rule, seed=seed),
         partial(sequence_studies.learn_rule, rule, seed=seed),
         "Seeds 0, 1 and 2 are all kept.",
+        on_movielens=False,
     )
 
 
@@ -135,7 +137,10 @@ def make_reference(name: str) -> Path:
 
 
 def _card(name: str, model: nn.Module, figures: dict[str, float], seconds: float) -> str:
-    rows = "\n".join(f"| {key} | {value:.4f} |" for key, value in figures.items())
+    rows = "\n".join(
+        [f"| {key} | {value if isinstance(value, int) else format(value, '.4f')} |" for key, value in figures.items()]
+    )
+    rows += f"\n{studies.data_row()}" if REFERENCES[name].on_movielens else ""
     return f"""# {name}
 
 {REFERENCES[name].about}

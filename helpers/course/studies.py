@@ -392,9 +392,15 @@ def write(path: Path, text: str) -> None:
     half.replace(path)
 
 
+def data_row() -> str:
+    """The row of a card that says which data."""
+    table = np.ascontiguousarray(_movielens().table.to_numpy(dtype=np.float64))
+    digest = hashlib.sha256(table.tobytes()).hexdigest()
+    return f"| Data | MovieLens-100K; SHA-256 of its coded table (user, item, rating, timestamp as float64) {digest} |"
+
+
 def _card(name: str, rows: pd.DataFrame, seconds: float) -> str:
-    study, table = STUDIES[name], _movielens().table
-    digest = hashlib.sha256(np.ascontiguousarray(table.to_numpy(dtype=np.float64)).tobytes()).hexdigest()
+    study = STUDIES[name]
     parameters = ", ".join(f"`{column}`" for column in study.members[0])
     figures = ", ".join(f"`{column}`" for column in rows.columns if column not in study.members[0])
     return f"""# {name}
@@ -407,7 +413,7 @@ def _card(name: str, rows: pd.DataFrame, seconds: float) -> str:
 | Parameters | {parameters} |
 | Figures | {figures} |
 | Chosen | {study.chosen} |
-| Data | MovieLens-100K; SHA-256 of its coded table (user, item, rating, timestamp as float64) {digest} |
+{data_row()}
 | Made by | `make models`, PyTorch {torch.__version__.split("+")[0]}, {torch.get_num_threads()} threads available |
 | Made in | {seconds:.0f} s (members finished before an interruption not counted) |
 """
