@@ -126,7 +126,8 @@ def test_a_csv_that_cannot_be_used_is_refused_with_its_line(name, tmp_path):
 
 def test_a_missing_file_an_unknown_name_and_another_encoding(tmp_path):
     assert "does not exist (seen from " in refusal(lambda: data.load_ratings(str(tmp_path / "no.csv")))
-    assert "name one of toy, movielens-100k, planted" in refusal(lambda: data.load_ratings("movielens-1b"))
+    unknown = refusal(lambda: data.load_ratings("movielens-1b"))
+    assert "name one of toy, movielens-100k, movielens-1m, planted" in unknown
     path = csv(tmp_path, "user,item,rating,title\na,b,4,é\nb,c,3,ü\n", "latin-1")
     assert "is not UTF-8" in refusal(lambda: data.load_ratings(str(path)))
     assert "cannot be read as CSV" in refusal(lambda: readers.read_csv(tmp_path))

@@ -137,7 +137,7 @@ def test_a_missing_cache_without_network_stops_03_with_the_remedy(tmp_path, cach
 def test_papermill_s_help_explains_every_parameter():
     for path in NOTEBOOKS:
         for name, about in papermill.inspect_notebook(str(path)).items():
-            assert about["help"] and about["inferred_type_name"] in ("int", "float", "str"), name
+            assert about["help"] and about["inferred_type_name"] in ("int", "float", "str", "bool"), name
 
 
 PRESETS = sorted((NOTEBOOKS[0].parent / "presets").glob("*.yaml"))

@@ -19,7 +19,7 @@ def test_a_planted_reference_answers_as_its_card_says(name, root):
     model = references.load_reference(name)
     with torch.no_grad():
         right = (model.scores(torch.tensor(new.histories)).argmax(dim=1) == torch.tensor(new.following)).float().mean()
-    assert right >= 0.99 and figure(root, name, "Share of right answers") == pytest.approx(right, abs=1e-4)
+    assert right >= 0.99 and figure(root, name, "Share of right answers") == pytest.approx(float(right), abs=1e-4)
 
 
 def figure(root, name, label):
