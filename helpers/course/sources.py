@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -201,12 +201,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m helpers.course.sources", description="Fetch datasets.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(DATASETS)}")
     asked = parser.parse_args(arguments).names or [name for name, dataset in DATASETS.items() if dataset.by_default]
+    unknown = [name for name in asked if name not in DATASETS]
+    if unknown:
+        print(f"there is no dataset {unknown[0]!r}: it is one of {', '.join(DATASETS)}.", file=sys.stderr)
+        return 1
+    return fetch_all({name: DATASETS[name].licence for name in asked}, fetch)
+
+
+def fetch_all(licences: dict[str, str], fetch_one: Callable[[str], Path]) -> int:
+    """Fetch what is named, and say where it lies and under which licence; 1 if anything failed, else 0."""
     failed = 0
-    for name in asked:
+    for name, licence in licences.items():
         try:
-            if name not in DATASETS:
-                raise CourseError(f"there is no dataset {name!r}: it is one of {', '.join(DATASETS)}.")
-            print(f"{name}: {fetch(name)}\n  {DATASETS[name].licence}")
+            print(f"{name}: {fetch_one(name)}\n  {licence}")
         except CourseError as error:
             print(error, file=sys.stderr)
             failed = 1
