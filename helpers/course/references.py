@@ -131,8 +131,9 @@ def make_reference(name: str) -> Path:
             return path
         begun = time.perf_counter()
         model, figures = REFERENCES[name].train()
+        card = _card(name, model, figures, time.perf_counter() - begun)
+        studies.write(path.with_suffix(".md"), card)  # first: a checkpoint that is there counts as made
         checkpoints.save(path, {"model": model.state_dict()})
-        studies.write(path.with_suffix(".md"), _card(name, model, figures, time.perf_counter() - begun))
     return path
 
 
