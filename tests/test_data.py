@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from helpers import data
 from helpers.course import readers
 from helpers.course.errors import CourseError
+from helpers.course.mess import inject_mess
 
 FIELDS = ["user", "item", "rating", "timestamp"]
 
@@ -298,7 +299,7 @@ def test_a_split_that_leaves_a_side_empty_is_refused(share):
 @pytest.mark.parametrize("seed", range(3))
 def test_cleaning_a_mess_brings_back_all_that_can_be(seed):
     table = data.planted_ratings(80, 60, per_user=20, seed=seed).table
-    messy = data.inject_mess(table, seed=seed, share=0.02)
+    messy = inject_mess(table, seed=seed, share=0.02)
     cleaned, report = data.clean(messy, low=1, high=5)
     lost = 2 * int(0.02 * len(table))  # missing and off the scale
     assert len(cleaned) == len(table) - lost
@@ -311,7 +312,7 @@ def test_cleaning_a_mess_brings_back_all_that_can_be(seed):
 
 @pytest.mark.parametrize(("rows", "share"), [(4, 0.01), (100, 0.5), (100, 0)])
 def test_a_mess_that_does_not_fit_is_refused(rows, share):
-    assert "five kinds of trouble" in refusal(lambda: data.inject_mess(log(rows, 3, 0), share=share))
+    assert "five kinds of trouble" in refusal(lambda: inject_mess(log(rows, 3, 0), share=share))
 
 
 @pytest.mark.parametrize("user", ["17.6", "ann", "", None, "1e3"])

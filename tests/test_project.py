@@ -22,6 +22,7 @@ ORDER = [
     "sources",
     "pretrained",
     "readers",
+    "mess",
     "results",
     "figures",
     "page",
@@ -41,6 +42,7 @@ ORDER += [
     "faithfulness",
     "plots",
     "sequence_studies",
+    "language_studies",
     "studies",
     "references",
 ]
