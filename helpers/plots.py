@@ -251,6 +251,27 @@ def long_tail(number: np.ndarray, *, head: float, title: str, caption: str) -> N
     show(fig, caption)
 
 
+def film_map(
+    points: np.ndarray, groups: Mapping[str, np.ndarray], names: Mapping[int, str], *, title: str, caption: str
+) -> None:
+    """Films as points of a plane: groups in colours, all others grey, and some of them named.
+
+    Shapes: points (films, 2); each group (films,) of truth values; names: a film's row → what is written beside it.
+    """
+    fig, (ax,) = canvas(5.0)
+    ax.scatter(*points[~np.any([*groups.values()], axis=0)].T, s=5, color=QUIET, alpha=0.3, lw=0)
+    for colour, (name, inside) in zip(PALETTE, groups.items(), strict=False):
+        ax.scatter(*points[inside].T, s=13, color=colour, alpha=0.75, lw=0, label=name)
+    for row, name in names.items():
+        ax.annotate(name, points[row], (6, 4), textcoords="offset points", fontsize=8.5,
+                    arrowprops={"arrowstyle": "-", "color": INK, "lw": 0.6, "shrinkA": 0, "shrinkB": 1})  # fmt: skip
+    ax.legend(loc="upper left", bbox_to_anchor=(0, 1.1), ncols=len(groups), frameon=False, labelcolor="linecolor",
+              handletextpad=0.1, columnspacing=1.2, fontsize=9.5, markerscale=1.6)  # fmt: skip
+    ax.set(xlabel="direction in which films differ most", ylabel="second direction", xticks=[], yticks=[])
+    set_title(fig, title)
+    show(fig, caption)
+
+
 def valley(rating: float, paths: Mapping[str, np.ndarray], *, ridge: float, ax: Axes) -> None:
     """The loss of one rating over one user factor and one film factor, and ways down from several starts.
 

@@ -142,3 +142,34 @@ def ask(*, number: int) -> dict[str, float]:
 
 
 MEMBERS = tuple({"number": number} for number in range(USERS))
+
+# What it knows: the years of films
+
+YEARS = tuple(range(1990, 1999))
+FILMS = 150
+
+
+@cache
+def year_films() -> dict[str, np.ndarray]:
+    """Films of the nineties, drawn from the 200 best known of them and from those with five ratings or fewer."""
+    _, ratings, _, known_by = _asked()
+    of_years = np.flatnonzero(ratings.items["year"].isin(YEARS))
+    ordered = of_years[np.argsort(-known_by[of_years], kind="stable")]
+    pools = {"well known": ordered[:200], "hardly known": ordered[known_by[ordered] <= 5]}
+    return {kind: np.random.default_rng(7).permutation(pool)[:FILMS] for kind, pool in pools.items()}
+
+
+def year_scores(llm: language.Language, title: str) -> np.ndarray:
+    """How likely the model holds each of `YEARS` after a title. Shape: (years,)"""
+    answers = [f" {year}" for year in YEARS]
+    return language.log_likelihood(llm, f'The film "{title}" was first shown in the year', answers)[0]
+
+
+def ask_year(*, kind: str, number: int) -> dict[str, int]:
+    """One member of the study llm_years: one film."""
+    llm, ratings, *_ = _asked()
+    film = ratings.items.loc[year_films()[kind][number]]
+    return {"year": int(film["year"]), "said": YEARS[int(year_scores(llm, film["title"]).argmax())]}
+
+
+YEAR_MEMBERS = tuple({"kind": kind, "number": k} for kind in ("well known", "hardly known") for k in range(FILMS))

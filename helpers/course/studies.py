@@ -298,6 +298,13 @@ STUDIES = {
         "Nothing is chosen here. The form of the prompt is the first of four that were tried on 40 users of another "
         "draw; the others moved the shares of hits by about .05 either way.",
     ),
+    "llm_years": Study(
+        "The year in which Gemma 3 270M says that a film was first shown, the likeliest of 1990 to 1998 (notebook 07), "
+        "for films that many users rated and for films that five or fewer did.",
+        language_studies.YEAR_MEMBERS,
+        language_studies.ask_year,
+        "Nothing is chosen here. Of two forms of the prompt, tried on 40 films of each kind, the better one.",
+    ),
     "list_search": Study(
         "Settings of the list models of notebook 05, tried on each user's last four interactions in training, in turn.",
         tuple(_list_members()),
