@@ -15,7 +15,7 @@ help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
 
 run: $(READY)  ## install, fetch, execute all notebooks into build/run/ (DATASET=planted needs no network data)
-	$(if $(filter planted,$(DATASET)),,@$(BIN)/python -m helpers.course.sources)
+	$(if $(filter planted,$(DATASET)),,@$(BIN)/python -m helpers.course.sources && $(BIN)/python -m helpers.course.pretrained)
 	@$(BIN)/python -m helpers.course.run $(if $(DATASET),DATASET=$(DATASET))
 
 lab: $(READY)  ## open JupyterLab at the first notebook

@@ -11,6 +11,7 @@ import torch
 from notebook_files import NOTEBOOKS, code_cells, read, tags
 
 from helpers.course.errors import CourseError
+from helpers.course.exercises import ex07
 from helpers.course.page import Exercises, is_stub
 
 
@@ -127,6 +128,14 @@ def shuffled_list(scores, seen, k, seed):
     return codes
 
 
+def unit(vectors):
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def log_softmax(logits):
+    return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+
 def attend(Q, K, V, scores):
     shares = np.exp(scores - scores.max(axis=1, keepdims=True))
     return shares / shares.sum(axis=1, keepdims=True) @ V
@@ -141,6 +150,20 @@ def gini_of(x):
 
 
 MISTAKES = [
+    ("7.1", lambda s, r: s[0] / np.linalg.norm(s[0]), "first token alone"),
+    ("7.1", lambda s, r: s.mean(axis=0) / np.linalg.norm(s.mean(axis=0)), "padding is counted"),
+    ("7.1", lambda s, r: (s * r[:, None]).sum(axis=0) / r.sum(), "divide it by its length"),
+    ("7.1", lambda s, r: s, "the result has shape"),
+    ("7.2", lambda s, v: s @ unit(v) @ unit(v).T, "subtract the mean vector"),
+    ("7.2", lambda s, v: s @ (v - v.mean(axis=0)) @ (v - v.mean(axis=0)).T, "bring each to length 1"),
+    ("7.2", lambda s, v: ex07.text_scores(s, v) / s.sum(axis=1, keepdims=True), "the sum is asked for"),
+    ("7.3", lambda g, t, k: log_softmax(g)[np.arange(k, len(t)), t[k:]].sum(), "the row before its own"),
+    ("7.3", lambda g, t, k: g[np.arange(k, len(t)) - 1, t[k:]].sum(), "the softmax of each row"),
+    ("7.3", lambda g, t, k: ex07.log_likelihood(g, t, 1), "begin with the token at `start`"),
+    ("7.3", lambda g, t, k: ex07.log_likelihood(g, t, k) / (len(t) - k), "its logarithm a sum"),
+    ("7.4", lambda p, n: np.bincount(p.ravel(), minlength=n), "these are counts"),
+    ("7.4", lambda p, n: np.bincount(p[:, 0], minlength=n) / len(p), "only the first turn"),
+    ("7.4", lambda p, n: np.bincount(p.ravel(), minlength=n) / len(p), "questions times turns"),
     ("6.1", lambda Q, K, V, a: attend(Q, K, V, Q @ K.T / np.sqrt(Q.shape[1])), "before the softmax"),
     ("6.1", lambda Q, K, V, a: attend(Q, K, V, np.where(a, Q @ K.T, -np.inf)), "by the root of d"),
     ("6.1", lambda Q, K, V, a: np.where(a, Q @ K.T, 0) @ V, "must be its own value"),

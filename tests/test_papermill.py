@@ -37,11 +37,17 @@ SETS = {
         {"PLANTED": 500, "EPOCHS": 1, "DIM": 8, "DROPOUT": 0.0},
     ],
 }
+SETS["07"] = [
+    {"SPLITS": 3, "TUNE_STEPS": 2, "ASKED_USERS": 1},
+    {"SPLITS": 3, "TUNE_STEPS": 2, "ASKED_USERS": 1, "COLD_FILMS": 30, "TUNED_BLOCKS": 2},
+    {"SPLITS": 3, "TUNE_STEPS": 2, "ASKED_USERS": 1, "DATASET": "TITLES"},
+]
 WRONG = {
     "00": ({"NUMBERS": "many"}, "NUMBERS = 'many' cannot be used: it must be a whole number"),
     "01": ({"SEEDS": 3}, "SEEDS = 3 cannot be used: it must be a whole number and at least 12"),
     "02": ({"STEP": -0.1}, "STEP = -0.1 cannot be used: it must be a number and above 0"),
     "04": ({"DEVICE": "tpu"}, "DEVICE = 'tpu' is not there: PyTorch sees"),
+    "07": ({"DATASET": "planted"}, "DATASET = 'planted' has no titles or no times: language models need films with"),
     "06": ({"DIM": 6, "HEADS": 4}, "dim = 6 cannot be shared by 4 heads: take a multiple of 4"),
     "05": ({"K": 0}, "K = 0 cannot be used: it must be a whole number and at least 1"),
     "03": (
@@ -66,6 +72,17 @@ def users_csv(tmp_path_factory):
     return path
 
 
+@pytest.fixture(scope="session")
+def titles_csv(tmp_path_factory):
+    """A CSV with titles and nothing else about the items."""
+    rng = np.random.default_rng(1)
+    rows = pd.DataFrame({"user": rng.integers(0, 150, 9000), "item": rng.integers(0, 200, 9000)}).drop_duplicates()
+    rows = rows.assign(rating=rng.integers(1, 6, len(rows)), timestamp=10**9 + np.arange(len(rows)))
+    path = tmp_path_factory.mktemp("named") / "books.csv"
+    rows.assign(title=[f"The {item}th Book" for item in rows["item"]]).to_csv(path, index=False)
+    return path
+
+
 @pytest.fixture
 def relaxed(monkeypatch):
     """Claims of a page hold for its defaults; elsewhere they report."""
@@ -79,8 +96,9 @@ def run(path, out, parameters):
 
 @pytest.mark.parametrize("k", range(3))
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_other_parameters_run_through_and_matter(path, k, tmp_path, relaxed, users_csv):
-    chosen = {n: str(users_csv) if v == "CSV" else v for n, v in SETS[path.name[:2]][k].items()}
+def test_other_parameters_run_through_and_matter(path, k, tmp_path, relaxed, users_csv, titles_csv):
+    files = {"CSV": str(users_csv), "TITLES": str(titles_csv)}
+    chosen = {n: files.get(v, v) if n == "DATASET" else v for n, v in SETS[path.name[:2]][k].items()}
     run(path, tmp_path / "out.ipynb", chosen)
     ours, default = read_record(tmp_path / "out.ipynb"), read_record(path)
     assert ours["parameters"] == default["parameters"] | chosen

@@ -25,6 +25,9 @@ REQUIRED = {
     "06_transformer_recommender": "planted_accuracy hr10_gpt ndcg10_gpt hr10_gpt_seeds_mean ndcg10_gpt_seeds_mean "
     "ndcg10_gpt_seeds_std ndcg10_gpt_reference hr10_bert_reference ndcg10_bert_reference ndcg10_shuffled_order "
     "ndcg10_ease train_seconds_gpt parameters",
+    "07_language_models": "ndcg10_cold_random ndcg10_cold_genre ndcg10_cold_text ndcg10_cold_oracle ndcg10_hybrid_rare "
+    "ndcg10_ratings_rare hit5_llm_raw hit5_llm_prior hit5_llm_calibrated hit5_llm_matched hit5_popularity hit5_chance "
+    "position_bias",
     "03_movielens": "n_users n_items n_ratings rmse_mean rmse_bias rmse_bias_temporal",
 }
 

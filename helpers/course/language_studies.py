@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from helpers import data, language
+from helpers.course.errors import CourseError
 
 CANDIDATES = 20
 HISTORY = 8  # liked films that a prompt may tell
@@ -35,10 +36,20 @@ class Question:
 
 
 def questions(ratings: data.Ratings, *, n: int = USERS, seed: int = 0) -> list[Question]:
-    """Questions about `n` users drawn by seed, of those who liked more films than a prompt tells."""
+    """Questions about `n` users drawn by seed, of those who liked more films than a prompt tells.
+
+    Raises:
+        CourseError: too few films or users.
+    """
     liked = data.histories(ratings.table[ratings.table["rating"] >= LIKED], ratings.shape[0])
     rng = np.random.default_rng([7, seed])
-    drawn = rng.permutation([user for user, codes in enumerate(liked) if len(codes) > HISTORY])[:n]
+    able = [user for user, codes in enumerate(liked) if len(codes) > HISTORY]
+    if ratings.shape[1] < 4 * CANDIDATES or len(able) < 2:
+        raise CourseError(
+            f"{ratings.name} is too small for questions to a language model: it has {ratings.shape[1]} films and "
+            f"{len(able)} users with more than {HISTORY} ratings of {LIKED} or more; {4 * CANDIDATES} and 2 are needed."
+        )
+    drawn = rng.permutation(able)[:n]
     seen, number, asked = data.interactions(ratings.table, ratings.shape), fame(ratings), []
     for user, stranger in zip(drawn, np.roll(drawn, 1), strict=True):
         wanted = int(liked[user][-1])

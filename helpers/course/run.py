@@ -77,6 +77,11 @@ def tidy(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     return notebook
 
 
+def needs_titles(path: Path) -> bool:
+    """Whether a notebook lets a language model read the titles of films, which planted ones have not."""
+    return any("needs-titles" in c.metadata.get("tags", []) for c in nbformat.read(path, as_version=4).cells)
+
+
 def save(notebook: nbformat.NotebookNode, path: Path) -> None:
     """Write whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -190,6 +195,10 @@ def main(arguments: list[str] | None = None) -> int:
     except CourseError as error:
         print(error, file=sys.stderr)
         return 2
+    if parameters.get("DATASET") == "planted":
+        left_out = [path for path in notebooks if needs_titles(path)]
+        notebooks = [path for path in notebooks if path not in left_out]
+        print(f"Planted items have no titles to read, so {', '.join(p.stem for p in left_out) or 'none'} is left out.")
     rows = walk(notebooks, None if chosen.in_place else chosen.into, parameters)
     if chosen.in_place:
         save_picture()

@@ -1,9 +1,10 @@
-"""The course's models beside those of Surprise, Cornac and LensKit, on the same splits with the same evaluator.
+"""The course's models beside those of five libraries, on the same splits with the same evaluator.
 
     python tests/benchmarks/compare.py [--rounds 3] [--only PART_OF_A_NAME ...]
 
-The libraries live in an environment of their own, build/benchmarks-env, made here on the first run. Every round runs
-every model once, one after another, libraries in a fresh process each; times and metrics are medians over the rounds.
+The libraries live in environments of their own under build/, made here on the first run: RecTools and RecBole need an
+older NumPy than Cornac. Every round runs every model once, one after another, libraries in a fresh process each; times
+and metrics are medians over the rounds.
 """
 
 import argparse
@@ -26,9 +27,14 @@ from helpers import data
 
 HERE = Path(__file__).resolve().parent
 BUILD = HERE.parents[1] / "build"
-ENV, OUT = BUILD / "benchmarks-env", BUILD / "benchmarks"
+OUT = BUILD / "benchmarks"
 TORCH = "torch==2.13.0"  # first and alone, so that no library chooses another
 K = 10
+NEEDS = {
+    "benchmarks-env": ["cornac==3.0.1", "lenskit==2025.8.0", "scikit-surprise==1.1.5"],
+    "benchmarks-env-rectools": ["rectools[torch]==0.19.0"],
+    "benchmarks-env-recbole": ["recbole==1.2.1", "numpy<2", "pandas<2.2", "scipy<1.12"],
+}
 TIME_LIMIT = 900  # seconds for one model
 MEASURED = ("fit_seconds", "score_seconds", "rmse", "mae", "hr", "ndcg")
 COLUMNS = {
@@ -45,17 +51,18 @@ COLUMNS = {
 # The environment and the data
 
 
-def environment() -> Path:
-    """The Python of the libraries' environment, made if missing or made from other requirements."""
-    python = ENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    needs, stamp = (HERE / "requirements.txt").read_text(), ENV / "installed.txt"
-    if stamp.exists() and stamp.read_text() == TORCH + "\n" + needs:
+def environment(package: str) -> Path:
+    """The Python of the environment of a library, made if missing or made from other requirements."""
+    name, needs = next((n, r) for n, r in NEEDS.items() if any(line.startswith(package) for line in r))
+    folder, wanted = BUILD / name, "\n".join([TORCH, *needs])
+    python, stamp = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python"), folder / "installed.txt"
+    if stamp.exists() and stamp.read_text() == wanted:
         return python
-    venv.create(ENV, with_pip=True, clear=True)
+    venv.create(folder, with_pip=True, clear=True)
     install = [python, "-m", "pip", "install", "--quiet"]
     subprocess.run([*install, TORCH], check=True)
-    subprocess.run([*install, TORCH, "-r", HERE / "requirements.txt"], check=True)
-    stamp.write_text(TORCH + "\n" + needs)
+    subprocess.run([*install, TORCH, *needs], check=True)
+    stamp.write_text(wanted)
     return python
 
 
@@ -104,9 +111,10 @@ def full_ranking(scores: np.ndarray, seen: np.ndarray, test: np.ndarray, k: int)
 # Running
 
 
-def run_library(python: Path, splits: Path, name: str) -> dict:
+def run_library(splits: Path, name: str) -> dict:
     """One row of libraries.py from a fresh process, or the reason why there is none."""
     entry = libraries.ENTRIES[name]
+    python = environment(entry.package)
     head = {"library": entry.library, "model": entry.model, "task": entry.task}
     scores = OUT / "scores.npy"
     command = [python, HERE / "libraries.py", splits, name, scores]
@@ -186,16 +194,18 @@ def table(rows: list[dict], task: str) -> str:
 
 def main() -> None:
     """Run what the command line asks for, print two tables and save everything."""
-    parser = argparse.ArgumentParser(description="The course's models beside those of three libraries.")
+    parser = argparse.ArgumentParser(description="The course's models beside those of five libraries.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", default=[""], metavar="PART", help="models whose name has one of these")
     asked = parser.parse_args()
     OUT.mkdir(parents=True, exist_ok=True)
-    python, path = environment(), OUT / "splits.npz"
+    path = OUT / "splits.npz"
     splits = write_splits(path)
-    runners = {name: partial(run_library, python, path, name) for name in libraries.ENTRIES}
+    runners = {name: partial(run_library, path, name) for name in libraries.ENTRIES}
     runners |= {name: partial(run_ours, name) for name in ours.ENTRIES}
     runners = {name: run for name, run in runners.items() if any(part in name for part in asked.only)}
+    for entry in {libraries.ENTRIES[name].package for name in runners if name in libraries.ENTRIES}:
+        environment(entry)
     rounds = run_rounds(runners, splits, asked.rounds)
     rows = [summary(made) for made in rounds.values()]
     machine = {"python": platform.python_version(), "system": platform.platform(), "cores": os.cpu_count()}

@@ -3,14 +3,16 @@
     python libraries.py SPLITS.npz NAME [SCORES.npy]
 
 SPLITS has rating_train (n, 3) and rating_test (m, 3) as user, item, rating; list_train (n, 2) and list_test (users, 2)
-as user, item; and shape (2,). Prints one JSON line. A list model saves its scores to SCORES: float32, (users, items),
-and -inf for items it never saw. Imports and the conversion of data to the shape of the library are not timed.
+as user, item, those of a user oldest first; and shape (2,). Prints one JSON line. A list model saves its scores to
+SCORES: float32, (users, items), and -inf for items it never saw. Imports and the conversion of data to the shape of the
+library are not timed.
 """
 
 import contextlib
 import importlib.metadata
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -164,6 +166,76 @@ def lenskit_knn(**options) -> object:
     return ItemKNNScorer(**options)
 
 
+# RecTools
+
+
+def rectools_list(splits: Splits, **options) -> dict:
+    """Fit SASRec on the histories of the list split and score all items for all users."""
+    import torch
+    from rectools import Columns
+    from rectools.dataset import Dataset
+    from rectools.models import SASRecModel
+
+    users, items = splits["list_train"].T
+    times = pd.Timestamp("2000-01-01") + pd.to_timedelta(np.arange(len(users)), unit="s")  # rows are in order
+    rows = {Columns.User: users, Columns.Item: items, Columns.Weight: 1.0, Columns.Datetime: times}
+    data = Dataset.construct(pd.DataFrame(rows))
+    torch.manual_seed(SEED)
+    model = SASRecModel(verbose=0, deterministic=True, **options)
+    fit_seconds, _ = timed(lambda: model.fit(data))
+    ask = {"users": np.unique(users), "dataset": data, "k": splits["shape"][1], "filter_viewed": False}
+    score_seconds, made = timed(lambda: model.recommend(**ask))
+    scores = np.full(splits["shape"], -np.inf, dtype=np.float32)
+    scores[made[Columns.User], made[Columns.Item]] = made[Columns.Score]
+    return {"fit_seconds": fit_seconds, "score_seconds": score_seconds, "scores": scores}
+
+
+# RecBole
+
+
+def recbole_list(splits: Splits, **options) -> dict:
+    """Fit SASRec on the histories of the list split and score all items for all users.
+
+    RecBole splits by itself: it is given each user's test item as the last one, and told to hold out the last.
+    """
+    import torch
+    from recbole.config import Config
+    from recbole.data import create_dataset, data_preparation
+    from recbole.model.sequential_recommender import SASRec
+    from recbole.trainer import Trainer
+
+    rows = np.r_[splits["list_train"], splits["list_test"]]
+    columns = ("user_id:token", "item_id:token", "timestamp:float")
+    fixed = {
+        "load_col": {"inter": ["user_id", "item_id", "timestamp"]},
+        "eval_args": {"split": {"LS": "test_only"}, "order": "TO", "group_by": "user", "mode": "full"},
+        **{"train_neg_sample_args": None, "loss_type": "CE", "use_gpu": False, "seed": SEED, "state": "ERROR"},
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "histories" / "histories.inter"
+        path.parent.mkdir()
+        table = pd.DataFrame(dict(zip(columns, (*rows.T, np.arange(len(rows))), strict=True)))
+        table.to_csv(path, sep="\t", index=False)
+        fixed |= {"data_path": folder, "checkpoint_dir": folder}
+        config = Config(model="SASRec", dataset="histories", config_dict=fixed | options)
+        data = create_dataset(config)
+        train, _, test = data_preparation(config, data)
+        model = SASRec(config, train.dataset)
+        fit_seconds, _ = timed(lambda: Trainer(config, model).fit(train, saved=False, show_progress=False))
+    items = data.id2token("item_id", np.arange(1, data.item_num)).astype(int)
+    scores = np.full(splits["shape"], -np.inf, dtype=np.float32)
+
+    def score() -> None:
+        for asked, *_ in test:
+            users = data.id2token("user_id", asked["user_id"].numpy()).astype(int)
+            scores[users[:, None], items] = model.full_sort_predict(asked).view(len(users), -1)[:, 1:].numpy()
+
+    model.eval()
+    with torch.no_grad():
+        score_seconds, _ = timed(score)
+    return {"fit_seconds": fit_seconds, "score_seconds": score_seconds, "scores": scores}
+
+
 # Entries. Rating models take their defaults or values set by hand. The values of list models were chosen by hand on a
 # validation split inside list_train: its last item of every user.
 
@@ -174,6 +246,9 @@ lenskit_model = partial(Entry, "LensKit", "lenskit")
 TUNED_SVD = {"n_factors": 100, "n_epochs": 50, "reg_all": 0.1}
 VAE = {"k": 50, "autoencoder_structure": [200], "beta": 0.3, "n_epochs": 100, "batch_size": 50}
 BPR = {"k": 64, "learning_rate": 0.05, "lambda_reg": 0.005}
+SASREC = {"n_factors": 64, "n_blocks": 2, "n_heads": 2, "dropout_rate": 0.2, "session_max_len": 50, "lr": 0.001}
+RECTOOLS = {**SASREC, "epochs": 80, "batch_size": 128, "loss": "softmax"}
+RECBOLE = {"hidden_size": 64, "inner_size": 256, "n_layers": 2, "n_heads": 2, "MAX_ITEM_LIST_LENGTH": 50, "epochs": 4}
 IMPLICIT_MF = {"embedding_size": 32, "weight": 2, "regularization": 2.0, "user_embeddings": "prefer"}
 
 biased_mf = partial(lenskit_als, "BiasedMFScorer")
@@ -203,6 +278,12 @@ ENTRIES = {
     "cornac-vae": cornac_model("multinomial VAE", "list", partial(cornac_list, algorithm="VAECF", **VAE)),
     "cornac-bpr": cornac_model("BPR k=64", "list", partial(cornac_list, algorithm="BPR", **BPR)),
     "lenskit-implicit-mf": lenskit_model("ImplicitMF k=32", "list", partial(lenskit_list, scorer=implicit_mf)),
+    "rectools-sasrec": Entry(
+        "RecTools", "rectools", "SASRec, softmax, 80 epochs", "list", partial(rectools_list, **RECTOOLS)
+    ),
+    "recbole-sasrec": Entry(
+        "RecBole", "recbole", "SASRec, softmax, 4 epochs", "list", partial(recbole_list, **RECBOLE)
+    ),
     "lenskit-item-knn-implicit": lenskit_model("ItemKNN k=100", "list", partial(lenskit_list, scorer=implicit_knn)),
 }
 

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from helpers import data, metrics, models, training
-from helpers.course import studies
+from helpers.course import sequence_studies, studies
 
 
 @cache
@@ -71,6 +71,22 @@ def list_row(kind: str, **settings: float) -> dict:
     return {**row, "score_seconds": float(np.mean(score)), "scores": np.array(scores)}
 
 
+def transformer_row(name: str, **options: float | bool | str) -> dict:
+    """A transformer of notebook 06 with each of three seeds."""
+    train, _ = data.split_leave_last_out(_ratings().table)
+    known, users = data.histories(train, _ratings().shape[0]), np.arange(_ratings().shape[0])
+    scores, fit, score = [], [], []
+    for seed in range(3):
+        model, learning = sequence_studies.train_transformer(train, _ratings().shape, seed=seed, **options)
+        begun = time.perf_counter()
+        score_all = sequence_studies.sequence_scores(model, known)
+        scores.append(np.concatenate([score_all(part) for part in np.array_split(users, 8)]))
+        fit.append(learning.seconds)
+        score.append(time.perf_counter() - begun)
+    row = {"library": "this course", "model": name, "task": "list", "fit_seconds": float(np.mean(fit))}
+    return {**row, "score_seconds": float(np.mean(score)), "scores": np.array(scores)}
+
+
 ENTRIES: dict[str, Callable[[], dict]] = {
     "ours dot product": partial(rating_row, "dot product"),
     "ours NeuMF": partial(rating_row, "NeuMF"),
@@ -80,4 +96,9 @@ ENTRIES: dict[str, Callable[[], dict]] = {
     "ours EASE": partial(list_row, "EASE", ridge=100.0),
     "ours dot product, softmax": partial(list_row, "dot product"),
     "ours dot product of histories": partial(list_row, "dot product of histories"),
+    "ours GPT": partial(transformer_row, "GPT, softmax, 12 epochs", dropout=0.3, epochs=12),
+    "ours GPT long": partial(transformer_row, "GPT, softmax, 40 epochs", dropout=0.3, epochs=40, anew=True),
+    "ours BERT long": partial(
+        transformer_row, "BERT, softmax, 40 epochs", direction="BERT", dropout=0.1, epochs=40, anew=True
+    ),
 }
