@@ -289,21 +289,21 @@ STUDIES = {
         "The best seed of each direction by `ndcg10_validation` after 40 epochs.",
     ),
     "llm_ranking": Study(
-        "Gemma 3 270M as a ranker without training (notebook 07), one user a row: the place, from 1 to 20, that it "
-        "gives to the user's last liked film, by what the prompt told and by the kind of the other films; and how "
-        "often it picks each place of five listed films, asked for a title (`place`) or for a number (`number`), with "
-        "the first film at each place in turn.",
+        "Gemma 3 270M, rounded to 4 bits, as a ranker without training (notebook 07), one user a row: the place, "
+        "from 1 to 20, that it gives to the user's last liked film, by what the prompt told and by the kind of the "
+        "other films; and how often it picks each place of five listed films, asked for a title (`place`) or for a "
+        "number (`number`), with the first film at each place in turn.",
         language_studies.MEMBERS,
         language_studies.ask,
         "Nothing is chosen here. The form of the prompt is the first of four that were tried on 40 users of another "
-        "draw; the others moved the shares of hits by about .05 either way.",
+        "draw, some of whom are among these; the others moved the shares of hits by about .05 either way.",
     ),
     "llm_years": Study(
         "The year in which Gemma 3 270M says that a film was first shown, the likeliest of 1990 to 1998 (notebook 07), "
         "for films that many users rated and for films that five or fewer did.",
         language_studies.YEAR_MEMBERS,
         language_studies.ask_year,
-        "Nothing is chosen here. Of two forms of the prompt, tried on 40 films of each kind, the better one.",
+        "The form of the prompt: the better of two, tried on 40 films of each kind, which may be among these.",
     ),
     "list_search": Study(
         "Settings of the list models of notebook 05, tried on each user's last four interactions in training, in turn.",

@@ -38,26 +38,30 @@ def _pooled_well(attempt):
 
 _SEEN = np.array([[1, 1, 0, 0, 0], [0, 1, 1, 1, 0]])
 _VECTORS = _RNG.normal(size=(5, 4)) + 2.0
+_KNOWN = np.array([True, True, True, True, False])
 
 
 @exercises.reference("7.2")
-def text_scores(seen: np.ndarray, vectors: np.ndarray) -> np.ndarray:
-    """How alike each film is to those a user has seen. Shapes: (users, films), (films, dim) → (users, films)."""
-    own = vectors - vectors.mean(axis=0)
+def text_scores(seen: np.ndarray, vectors: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """How alike each film is to those seen. Shapes: (users, films), (films, dim), (films,) → (users, films)."""
+    own = vectors - vectors[known].mean(axis=0)
     own = own / np.linalg.norm(own, axis=1, keepdims=True)
     return seen @ own @ own.T
 
 
 @exercises.checks_for("7.2")
 def _score_table(attempt):
-    return expect_array(attempt(_SEEN.copy(), _VECTORS.copy()), (2, 5))
+    return expect_array(attempt(_SEEN.copy(), _VECTORS.copy(), _KNOWN.copy()), (2, 5))
 
 
 @exercises.checks_for("7.2")
 def _scored_well(attempt):
-    got, right = np.asarray(attempt(_SEEN.copy(), _VECTORS.copy())), text_scores(_SEEN, _VECTORS)
+    got = np.asarray(attempt(_SEEN.copy(), _VECTORS.copy(), _KNOWN.copy()))
+    right = text_scores(_SEEN, _VECTORS, _KNOWN)
     unit = _VECTORS / np.linalg.norm(_VECTORS, axis=1, keepdims=True)
-    centred = _VECTORS - _VECTORS.mean(axis=0)
+    centred = _VECTORS - _VECTORS[_KNOWN].mean(axis=0)
+    if np.allclose(got, text_scores(_SEEN, _VECTORS, np.ones(5, dtype=bool))):
+        return "the mean is that of all films: take it over the known ones, so that a cold film does not rank itself."
     if np.allclose(got, _SEEN @ unit @ unit.T) or np.allclose(got, _SEEN @ _VECTORS @ _VECTORS.T):
         return "what all films share is still in: subtract the mean vector of the films first."
     if np.allclose(got, _SEEN @ centred @ centred.T):
