@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from helpers import plots
-from helpers.course import figures
+from helpers.course import figures, pictures
 from helpers.course.views import DotProductView
 
 rng = np.random.default_rng(0)
@@ -23,7 +23,7 @@ DRAWN = {
     "matrices": lambda: plots.matrices(
         {"R": np.eye(4), "P": np.where(np.eye(4) > 0, np.nan, 1)}, mark=np.eye(4) > 0, **WORDS
     ),
-    "singular_values": lambda: plots.singular_values(np.array([3.0, 2, 1]), reachable=2, title="Is it?"),
+    "singular_values": lambda: pictures.singular_values(np.array([3.0, 2, 1]), reachable=2, title="Is it?"),
     "dots_with_range": lambda: plots.dots_with_range(
         DOTS, x="value", y="group", xlabel="v", band=(0, 1), hollow="open", **WORDS
     ),
@@ -33,10 +33,16 @@ DRAWN = {
         pd.DataFrame({"x": [1.0, 2], "y": [3.0, 1]}, index=["a", "b"]), xlabel="s", **WORDS
     ),
     "counts": lambda: plots.counts(COUNTS, xlabel="users", **WORDS),
-    "long_tail": lambda: plots.long_tail(NUMBERS, head=0.1, **WORDS),
-    "valleys": lambda: plots.valleys(4.0, {0.0: PATHS, 0.5: PATHS}, **WORDS),
-    "arrows": lambda: plots.arrows(ARROWS, {"turned": 2 * ARROWS}, names=list("abcd"), **WORDS),
-    "pipeline": lambda: plots.pipeline(["a", "b"], ["c", "d"], **WORDS),
+    "long_tail": lambda: pictures.long_tail(NUMBERS, head=0.1, **WORDS),
+    "valleys": lambda: pictures.valleys(4.0, {0.0: PATHS, 0.5: PATHS}, **WORDS),
+    "arrows": lambda: pictures.arrows(ARROWS, {"turned": 2 * ARROWS}, names=list("abcd"), **WORDS),
+    "film_map": lambda: plots.film_map(
+        np.random.default_rng(0).normal(size=(30, 2)),
+        {"a": np.arange(30) < 9, "b": np.arange(30) > 20},
+        {3: "three"},
+        **WORDS,
+    ),
+    "pipeline": lambda: pictures.pipeline(["a", "b"], ["c", "d"], **WORDS),
 }
 
 

@@ -25,6 +25,7 @@ ORDER = [
     "mess",
     "results",
     "figures",
+    "pictures",
     "page",
     "views",
     "environment",

@@ -119,7 +119,9 @@ def run_library(splits: Path, name: str) -> dict:
     scores = OUT / "scores.npy"
     command = [python, HERE / "libraries.py", splits, name, scores]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf8", timeout=TIME_LIMIT)
+        done = subprocess.run(
+            command, capture_output=True, text=True, encoding="utf8", timeout=TIME_LIMIT, cwd=OUT
+        )  # RecTools and RecBole write logs where they run
     except subprocess.TimeoutExpired:
         return {**head, "failed": f"no result after {TIME_LIMIT} s"}
     if done.returncode:
