@@ -289,7 +289,7 @@ STUDIES = {
         "The best seed of each direction by `ndcg10_validation` after 40 epochs.",
     ),
     "llm_ranking": Study(
-        "Gemma 3 270M, rounded to 4 bits, as a ranker without training (notebook 07), one user a row: the place, "
+        "Gemma 3 270M, rounded to 4 to 8 bits, as a ranker without training (notebook 07), one user a row: the place, "
         "from 1 to 20, that it gives to the user's last liked film, by what the prompt told and by the kind of the "
         "other films; and how often it picks each place of five listed films, asked for a title (`place`) or for a "
         "number (`number`), with the first film at each place in turn.",
