@@ -76,7 +76,8 @@ def test_a_figure_is_the_same_twice(name, shown):
 
 
 def test_every_public_figure_is_drawn_here():
-    public = {n for n, f in vars(plots).items() if callable(f) and f.__module__ == "helpers.plots" and n[0] != "_"}
+    made = [(n, f) for module in (plots, pictures) for n, f in vars(module).items() if callable(f) and n[0] != "_"]
+    public = {n for n, f in made if f.__module__ in ("helpers.plots", "helpers.course.pictures")}
     assert public - {"valley"} == DRAWN.keys()  # valley is drawn by valleys
 
 

@@ -74,9 +74,10 @@ def users_csv(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def titles_csv(tmp_path_factory):
-    """A CSV with titles and nothing else about the items."""
-    rng = np.random.default_rng(1)
-    rows = pd.DataFrame({"user": rng.integers(0, 150, 9000), "item": rng.integers(0, 200, 9000)}).drop_duplicates()
+    """A CSV with titles and nothing else about the items, many of them rare."""
+    rng, fame = np.random.default_rng(1), 1 / np.arange(3, 503)
+    item = rng.choice(500, 9000, p=fame / fame.sum())
+    rows = pd.DataFrame({"user": rng.integers(0, 150, 9000), "item": item}).drop_duplicates()
     rows = rows.assign(rating=rng.integers(1, 6, len(rows)), timestamp=10**9 + np.arange(len(rows)))
     path = tmp_path_factory.mktemp("named") / "books.csv"
     rows.assign(title=[f"The {item}th Book" for item in rows["item"]]).to_csv(path, index=False)
