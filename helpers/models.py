@@ -295,14 +295,18 @@ class SequenceTransformer(nn.Module):
         """What is known at each position: (batch, length, dim)"""
         return self.look(history, weights=False)[0][-1]
 
-    def look(self, history: Tensor, *, weights: bool = True) -> tuple[list[Tensor], list[Tensor | None]]:
+    def look(
+        self, history: Tensor, *, vectors: Tensor | None = None, weights: bool = True
+    ) -> tuple[list[Tensor], list[Tensor | None]]:
         """Hidden states before, between and after the blocks (the last one normed), and each block's attention weights.
 
-        Shapes: states (batch, length, dim); weights (batch, heads, length, length), a row a position that looks
+        Shapes: vectors (batch, length, dim), to be read in place of the items' own; states (batch, length, dim);
+        weights (batch, heads, length, length), a row a position that looks
         """
         if history.shape[1] > self.length:
             raise CourseError(f"a history of {history.shape[1]} is longer than the model's {self.length}: cut it.")
-        x = self.dropout(self.items(history) + self.positions.weight[: history.shape[1]].flip(0))
+        vectors = self.items(history) if vectors is None else vectors
+        x = self.dropout(vectors + self.positions.weight[: history.shape[1]].flip(0))
         allowed, states, attention = self._allowed(history), [x], []
         for block in self.blocks:
             x, seen = block(x, allowed, look=weights)
@@ -321,9 +325,14 @@ class SequenceTransformer(nn.Module):
         """Scores of all items at positions: (..., dim) → (..., items)"""
         return hidden @ self.items.weight[: self.n_items].T + self.item_bias
 
-    def scores(self, history: Tensor) -> Tensor:
-        """Scores of all items as the next one: (batch, items)"""
+    def scores(self, history: Tensor, vectors: Tensor | None = None) -> Tensor:
+        """Scores of all items as the next one, (batch, items); `vectors` as in `look`."""
+        return self.logits(self.ask(history, vectors=vectors, weights=False)[0][-1][:, -1])
+
+    def ask(self, history: Tensor, *, vectors: Tensor | None = None, weights: bool = True) -> tuple[list, list]:
+        """`look` when the next item is asked for: a BERT gets a mask at the end, and drops what is too old."""
         if not self.causal:
-            guess = torch.full_like(history[:, :1], self.mask)
-            history = torch.cat([history[:, 1:] if history.shape[1] == self.length else history, guess], dim=1)
-        return self.logits(self(history)[:, -1])
+            guess, kept = torch.full_like(history[:, :1], self.mask), slice(int(history.shape[1] == self.length), None)
+            history = torch.cat([history[:, kept], guess], dim=1)
+            vectors = None if vectors is None else torch.cat([vectors[:, kept], self.items(guess)], dim=1)
+        return self.look(history, vectors=vectors, weights=weights)

@@ -20,7 +20,7 @@ COUNTS = {"first": pd.Series({"x": 4, "y": 1234}), "second": pd.Series({"long na
 WORDS = {"title": "Is it?", "caption": "It is 3."}
 
 DRAWN = {
-    "matrices": lambda: plots.matrices(
+    "matrices": lambda: pictures.matrices(
         {"R": np.eye(4), "P": np.where(np.eye(4) > 0, np.nan, 1)}, mark=np.eye(4) > 0, **WORDS
     ),
     "singular_values": lambda: pictures.singular_values(np.array([3.0, 2, 1]), reachable=2, title="Is it?"),
@@ -29,10 +29,10 @@ DRAWN = {
     ),
     "lines": lambda: plots.lines(CURVES, xlabel="x", ylabel="y", log="y", marks={"here": 2.0}, **WORDS),
     "distributions": lambda: plots.distributions({"a": NUMBERS, "b": NUMBERS[:9] * 2}, xlabel="v", **WORDS),
-    "stacked": lambda: plots.stacked(
+    "stacked": lambda: pictures.stacked(
         pd.DataFrame({"x": [1.0, 2], "y": [3.0, 1]}, index=["a", "b"]), xlabel="s", **WORDS
     ),
-    "counts": lambda: plots.counts(COUNTS, xlabel="users", **WORDS),
+    "counts": lambda: pictures.counts(COUNTS, xlabel="users", **WORDS),
     "long_tail": lambda: pictures.long_tail(NUMBERS, head=0.1, **WORDS),
     "valleys": lambda: pictures.valleys(4.0, {0.0: PATHS, 0.5: PATHS}, **WORDS),
     "arrows": lambda: pictures.arrows(ARROWS, {"turned": 2 * ARROWS}, names=list("abcd"), **WORDS),

@@ -23,11 +23,13 @@ ORDER = [
     "pretrained",
     "readers",
     "mess",
+    "planting",
     "results",
     "figures",
     "pictures",
     "page",
     "views",
+    "explorer",
     "environment",
     "checkpoints",
 ]

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
+import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 from matplotlib.ticker import MaxNLocator
 
-from helpers.course.figures import INK, PALETTE, QUIET, canvas, set_title, show
+from helpers.course.figures import INK, PALETTE, QUIET, WIDTH, canvas, set_title, show
 
 
 def singular_values(values: np.ndarray, *, reachable: int, title: str) -> None:
@@ -185,5 +187,71 @@ def pipeline(stages: Sequence[str], notes: Sequence[str], *, title: str, caption
     ax.text(0.5, 1.03, loop, ha="center", va="center", fontsize=8.5, color=PALETTE[1], bbox=box)
     ax.set(xlim=(0, 1), ylim=(0.22, 1.1))
     ax.axis("off")
+    set_title(fig, title)
+    show(fig, caption)
+
+
+def matrices(
+    tables: Mapping[str, np.ndarray], *, title: str, caption: str, mark: np.ndarray | None = None, digits: int = 2
+) -> None:
+    """Small tables side by side, every cell annotated; cells in `mark` are framed.
+
+    Shapes: each table (rows, columns), mark (rows, columns) of truth values; NaN cells are left blank.
+    """
+    cell = min(0.62, (WIDTH - 1.0) / sum(t.shape[1] + 0.4 for t in tables.values()))  # inches
+    fig, axes = canvas(cell * max(len(t) for t in tables.values()) + 0.95, len(tables))
+    top = max(np.nanmax(np.abs(t)) for t in tables.values())
+    for ax, (name, table) in zip(axes, tables.items(), strict=True):
+        labels = np.where(np.isnan(table), "", np.vectorize(lambda v: f"{v:.{digits}f}".rstrip("0").rstrip("."))(table))
+        shade = sns.color_palette("mako_r", as_cmap=True)
+        sns.heatmap(
+            table, ax=ax, annot=labels, fmt="", cmap=shade, vmin=0, vmax=1.25 * top, cbar=False, square=True,
+            linewidths=1.5, linecolor="white", annot_kws={"fontsize": 9.5},
+            xticklabels=[f"film {j + 1}" for j in range(table.shape[1])],
+            yticklabels=[f"user {i + 1}" for i in range(len(table))] if ax is axes[0] else False,
+        )  # fmt: skip
+        for i, j in np.argwhere(mark) if mark is not None else []:
+            ax.add_patch(
+                matplotlib.patches.Rectangle((j + 0.04, i + 0.04), 0.92, 0.92, fill=False, ec=PALETTE[1], lw=2)
+            )
+        ax.tick_params(length=0, labelsize=8.5, rotation=0)
+        ax.set_title(name, loc="left", fontsize=10, pad=6)
+    set_title(fig, title)
+    show(fig, caption)
+
+
+def counts(panels: Mapping[str, pd.Series], *, title: str, xlabel: str, caption: str) -> None:
+    """How many of each kind: horizontal bars, one panel a question, one bar width for all panels."""
+    rows = max(len(series) for series in panels.values())
+    fig, axes = canvas(0.27 * rows + 1.1, len(panels))
+    for ax, (name, series) in zip(axes, panels.items(), strict=True):
+        bars = ax.barh(np.arange(len(series)), series, height=0.72, color=PALETTE[0])
+        ax.bar_label(bars, fmt="{:,.0f}", padding=3, fontsize=8.5)
+        ax.set(
+            yticks=range(len(series)),
+            yticklabels=series.index,
+            ylim=(rows - 0.4, -0.6),
+            xlabel=xlabel,
+            xlim=(0, series.max() * 1.22),
+        )
+        ax.tick_params(axis="y", length=0, labelsize=8.5)
+        ax.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+        ax.set_title(name, loc="left", fontsize=10)
+    set_title(fig, title)
+    show(fig, caption)
+
+
+def stacked(table: pd.DataFrame, *, title: str, xlabel: str, caption: str) -> None:
+    """One bar a row, made of its columns; the names of the columns stand over the longest bar."""
+    fig, (ax,) = canvas(0.5 * len(table) + 1.35)
+    begin, longest = np.zeros(len(table)), int(table.sum(axis=1).argmax())
+    for colour, (name, values) in zip(PALETTE, table.items(), strict=False):
+        ax.barh(np.arange(len(table)), values, left=begin, color=colour, height=0.6)
+        ax.text(begin[longest] + values.iloc[longest] / 2, longest - 0.38, name, ha="center", va="bottom", color=colour,
+                fontsize=9.5, fontweight="bold")  # fmt: skip
+        begin = begin + values.to_numpy()
+    ax.set(yticks=range(len(table)), yticklabels=table.index, xlabel=xlabel, ylim=(len(table) - 0.5, -0.85))
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
     set_title(fig, title)
     show(fig, caption)
