@@ -38,18 +38,18 @@ def test_a_card_describes_its_checkpoint_and_it_is_small(name, root):
     assert (root / "data" / "models" / f"{name}.pt").stat().st_size < 2_500_000
 
 
-@pytest.mark.parametrize("direction", ["GPT", "BERT"])
-def test_a_reference_over_histories_ranks_as_its_card_says_and_is_the_one_best_on_validation(direction, root):
+@pytest.mark.parametrize(("direction", "place"), [("GPT", 1), ("GPT", 2), ("GPT", 3), ("BERT", 1)])
+def test_a_reference_over_histories_ranks_as_its_card_says_and_has_its_place_on_validation(direction, place, root):
     ratings = data.load_ratings("movielens-100k")
     train, test = data.split_leave_last_out(ratings.table)
-    model, known = references.load_reference(f"{direction.lower()}-movielens"), data.histories(train, ratings.shape[0])
+    name = f"{direction.lower()}-movielens" + (f"-{place}" if place > 1 else "")
+    model, known = references.load_reference(name), data.histories(train, ratings.shape[0])
     quality = sequence_studies.sequence_quality(model, known, train, test)
     for label in ("HR", "NDCG"):
-        stated = figure(root, f"{direction.lower()}-movielens", f"{label}@10 on the test")
+        stated = figure(root, name, f"{label}@10 on the test")
         assert stated == pytest.approx(quality[label.lower()].mean(), abs=0.004)
     judged = studies.read_study("sequence_validation").query("direction == @direction and epochs == 40")
-    best = judged.loc[judged["ndcg10_validation"].idxmax(), "seed"]
-    assert figure(root, f"{direction.lower()}-movielens", "Seed") == best
+    assert figure(root, name, "Seed") == judged.sort_values("ndcg10_validation", ascending=False)["seed"].iloc[place - 1]
 
 
 @pytest.mark.parametrize("name", ["factorization-movielens", "neumf-movielens"])

@@ -9,9 +9,9 @@ document.querySelectorAll("#attention-explorer").forEach((root) => {
   const panel = make("div", root, { className: "controls" });
   root.insertBefore(panel, scroll);
   const [example, layer, head] = ["example", "layer", "head"].map((name) => {
-    const label = make("label", panel);
-    make("span", label, { textContent: name });
-    return make("select", label);
+    const choice = make("div", panel), id = `${root.id}-${name}`;
+    make("label", choice, { htmlFor: id, textContent: name });
+    return make("select", choice, { id });
   });
   const live = make("p", root);
   scroll.after(live);

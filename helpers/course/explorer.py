@@ -11,7 +11,7 @@ import numpy as np
 from helpers.course.errors import CourseError
 
 MOST_TOKENS = 16  # what a table can show
-LONGEST = 18  # characters of a title in the table
+LONGEST = 20  # characters of a title in the table
 STRONGEST = 0.7  # opacity of a weight of 1: text on it keeps its contrast on light and on dark pages
 
 
@@ -35,7 +35,7 @@ class AttentionExplorer:
         if not maps:
             raise CourseError("AttentionExplorer has nothing to show: give at least one example in maps.")
         if not re.fullmatch(r"[a-z][a-z0-9-]*", name):
-            raise CourseError(f"name = {name!r} cannot be an id: use small letters, digits and hyphens, a letter first.")
+            raise CourseError(f"name = {name!r} cannot be an id: take small letters, digits and hyphens.")
         self.name = name
         self.maps = {str(key): _checked(key, *value) for key, value in maps.items()}
         self.example, self.layer, self.head = self._start(start or (next(iter(self.maps)), 1, 1))
@@ -43,43 +43,38 @@ class AttentionExplorer:
     def __repr__(self) -> str:
         tokens, weights = self.maps[self.example]
         rows = weights[self.layer - 1][self.head - 1]
-        best = [(max(range(len(row)), key=lambda j: -1 if row[j] is None else row[j]), row) for row in rows]
-        looks = [(-row[j], i, j) for i, (j, row) in enumerate(best) if sum(w is not None for w in row) > 1]
-        said = [f'"{tokens[i]}" looks most at "{tokens[j]}" ({_number(-w)})' for w, i, j in sorted(looks)[:3]]
-        number = f"{len(self.maps)} example{'s' if len(self.maps) > 1 else ''}"
+        best = [max((w or 0, -j) for j, w in enumerate(row)) for row in rows]
+        free = [i for i, row in enumerate(rows) if row.count(None) < len(row) - 1]  # the others have no choice
+        looks = sorted((-best[i][0], i, -best[i][1]) for i in free)[:3]
+        said = [f'"{tokens[i]}" looks most at "{tokens[j]}" ({_number(-w)})' for w, i, j in looks]
         where = f"layer {self.layer}, head {self.head} of {self.example}"
-        return f"AttentionExplorer: {number}; {where}: {', '.join(said) or 'each position looks at one alone'}"
+        number = f"{len(self.maps)} example{'s' if len(self.maps) > 1 else ''}"
+        return f"AttentionExplorer: {number}; {where}: {', '.join(said) or 'each row looks at one column alone'}"
 
     def _repr_html_(self) -> str:
         examples = [{"name": key, "tokens": t, "weights": w} for key, (t, w) in self.maps.items()]
         start = [list(self.maps).index(self.example), self.layer - 1, self.head - 1]
         data = {"examples": examples, "start": start, "longest": LONGEST, "strongest": STRONGEST}
         payload = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
-        style, script = (self._file(ending) for ending in ("css", "js"))
-        label = "Table of attention weights, scrolls sideways"
+        files = [Path(__file__).with_name(f"attention_explorer.{ending}") for ending in ("css", "js")]
+        style, script = (path.read_text(encoding="utf8").replace("attention-explorer", self.name) for path in files)
+        label = 'role="group" tabindex="0" aria-label="Table of attention weights, scrolls sideways"'
         return (
-            f'<div id="{self.name}" data-ready="0">'
-            f'<div class="scroll" role="group" tabindex="0" aria-label="{label}">{self._table()}</div>'
-            f"<style>{style}</style>"
-            f'<script type="application/json">{payload}</script><script>{script}</script></div>'
+            f'<div id="{self.name}" data-ready="0"><div class="scroll" {label}>{self._table()}</div>'
+            f'<style>{style}</style><script type="application/json">{payload}</script><script>{script}</script></div>'
         )
 
     def _table(self) -> str:
         tokens, weights = self.maps[self.example]
-        head = "".join(f'<th scope="col" {_short(token)}</th>' for token in tokens)
+        head = "".join(f'<th scope="col"{_title(token)}' for token in tokens)
         rows = "".join(
-            f'<tr><th scope="row" {_short(token)}</th>{"".join(map(_cell, row))}</tr>'
+            f'<tr><th scope="row"{_title(token)}{"".join(map(_cell, row))}</tr>'
             for token, row in zip(tokens, weights[self.layer - 1][self.head - 1], strict=True)
         )
         where = html.escape(f"{self.example}, layer {self.layer}, head {self.head}")
         caption = f"<b>{where}</b>: how much each row looks at each column. A row sums to 1; a dot is a weight of 0."
-        return (
-            f"<table><caption>{caption}</caption><thead><tr><td></td>{head}</tr></thead><tbody>{rows}</tbody></table>"
-        )
-
-    def _file(self, ending: str) -> str:
-        text = (Path(__file__).parent / f"attention_explorer.{ending}").read_text(encoding="utf8")
-        return text.replace("attention-explorer", self.name)
+        caption, head = f"<caption>{caption}</caption>", f"<thead><tr><td></td>{head}</tr></thead>"
+        return f"<table>{caption}{head}<tbody>{rows}</tbody></table>"
 
     def _start(self, start: tuple[str, int, int]) -> tuple[str, int, int]:
         example, layer, head = start
@@ -110,9 +105,9 @@ def _checked(name: str, tokens: Sequence[str], weights: np.ndarray) -> tuple[lis
     return tokens, np.where(weights == 0, None, np.rint(100 * weights).astype(int)).tolist()
 
 
-def _short(token: str) -> str:
+def _title(token: str) -> str:
     cut = token if len(token) <= LONGEST else token[: LONGEST - 1].rstrip() + "…"
-    return f'title="{html.escape(token)}"><span>{html.escape(cut)}</span>'
+    return f' title="{html.escape(token)}"><span>{html.escape(cut)}</span></th>'
 
 
 def _cell(weight: int | None) -> str:
