@@ -27,6 +27,7 @@ ORDER = [
     "results",
     "figures",
     "pictures",
+    "panels",
     "page",
     "views",
     "explorer",

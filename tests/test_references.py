@@ -49,7 +49,9 @@ def test_a_reference_over_histories_ranks_as_its_card_says_and_has_its_place_on_
         stated = figure(root, name, f"{label}@10 on the test")
         assert stated == pytest.approx(quality[label.lower()].mean(), abs=0.004)
     judged = studies.read_study("sequence_validation").query("direction == @direction and epochs == 40")
-    assert figure(root, name, "Seed") == judged.sort_values("ndcg10_validation", ascending=False)["seed"].iloc[place - 1]
+    assert (
+        figure(root, name, "Seed") == judged.sort_values("ndcg10_validation", ascending=False)["seed"].iloc[place - 1]
+    )
 
 
 @pytest.mark.parametrize("name", ["factorization-movielens", "neumf-movielens"])

@@ -19,11 +19,13 @@ STYLE = {
 }  # fmt: skip
 
 
-def canvas(height: float, columns: int = 1, *, width: float = WIDTH, **kwargs) -> tuple[Figure, np.ndarray]:
-    """A figure of the house's size and style. Returns the figure and its axes, shape (columns,)."""
+def canvas(
+    height: float, columns: int = 1, *, rows: int = 1, width: float = WIDTH, **kwargs
+) -> tuple[Figure, np.ndarray]:
+    """A figure of the house's size and style. Returns the figure and its axes, row by row, shape (rows * columns,)."""
     with matplotlib.rc_context(STYLE):
         fig = Figure(figsize=(width, height), layout="constrained")
-        axes = fig.subplots(1, columns, squeeze=False, **kwargs)[0]
+        axes = fig.subplots(rows, columns, squeeze=False, **kwargs).ravel()
     return fig, axes
 
 

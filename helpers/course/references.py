@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
 import torch
 from torch import nn
 
@@ -124,6 +125,28 @@ def load_reference(name: str, device: torch.device | str = "cpu") -> nn.Module:
     model = REFERENCES[name].build().to(device)
     model.load_state_dict(checkpoints.load(path, model)["model"])
     return model.eval()
+
+
+def transformers(
+    ratings: data.Ratings,
+    train: pd.DataFrame,
+    *,
+    direction: str = "GPT",
+    number: int = 3,
+    epochs: int = 12,
+    device: torch.device | str = "cpu",
+) -> list[models.SequenceTransformer]:
+    """Several trainings of a GPT or BERT over histories: the references of MovieLens-100K, and live ones for other data."""
+    known = (
+        [name for name in REFERENCES if name.startswith(f"{direction.lower()}-movielens")]
+        if ratings.name == "movielens-100k"
+        else []
+    )
+    ready = [load_reference(name, device) for name in known[:number]]
+    fit = partial(
+        sequence_studies.train_transformer, train, ratings.shape, epochs=epochs, direction=direction, device=device
+    )
+    return ready + [fit(seed=seed)[0] for seed in range(len(ready), number)]
 
 
 def make_reference(name: str) -> Path:
