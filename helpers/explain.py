@@ -108,8 +108,9 @@ def integrated_gradients(
 
 def _slopes(model: SequenceTransformer, history: Tensor, target: Tensor, vectors: Tensor) -> Tensor:
     """Slopes of the target's score along vectors. Shape: (batch, length, dim)"""
-    vectors = vectors.requires_grad_(True)
-    return torch.autograd.grad(target_scores(model, history, target, vectors).sum(), vectors)[0]
+    with torch.enable_grad():
+        vectors = vectors.detach().requires_grad_(True)
+        return torch.autograd.grad(target_scores(model, history, target, vectors).sum(), vectors)[0]
 
 
 def token_gradients(llm: language.Language, prompt: str, answer: str) -> tuple[list[str], Tensor]:

@@ -136,7 +136,7 @@ def transformers(
     epochs: int = 12,
     device: torch.device | str = "cpu",
 ) -> list[models.SequenceTransformer]:
-    """Several trainings of a GPT or BERT over histories: the references of MovieLens-100K, and live ones for other data."""
+    """Several trainings of a GPT or BERT over histories: the references of MovieLens-100K; live ones for others."""
     known = (
         [name for name in REFERENCES if name.startswith(f"{direction.lower()}-movielens")]
         if ratings.name == "movielens-100k"
