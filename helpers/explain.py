@@ -127,7 +127,7 @@ def token_gradients(llm: language.Language, prompt: str, answer: str) -> tuple[l
 def rollout(attention: Sequence[Tensor]) -> Tensor:
     """Attention followed through the layers, if half of each step is what a position keeps of itself.
 
-    Built in notebook 09, section 9.6.
+    Built in notebook 09, section 9.2.
 
     Shapes:
         attention: layers of (batch, heads, length, length), a row a position that looks
@@ -262,12 +262,13 @@ def shapley_sampled(game: Game, players: int, *, orders: int = 200, seed: int = 
     """
     if players < 1 or orders < 2:
         raise CourseError(f"players = {players}, orders = {orders}: one player and two orders are the least.")
-    rng, gains = np.random.default_rng(seed), torch.zeros(orders, players, dtype=torch.float64)
-    for row in gains:
-        order = torch.tensor(rng.permutation(players))
-        chain = torch.zeros(players + 1, players, dtype=torch.bool)
-        chain[:, order] = torch.ones(players + 1, players, dtype=torch.bool).tril(-1)  # one more enters each time
-        row[order] = game(chain).double().cpu().diff()
+    rng = np.random.default_rng(seed)
+    turn = torch.tensor(
+        np.stack([rng.permutation(players) for _ in range(orders)])
+    )  # (orders, players): when one comes
+    inside = (turn[:, None] < torch.arange(players + 1)[:, None]).flatten(0, 1)  # one more each time
+    reached = torch.cat([game(part) for part in inside.split(1024)]).double().cpu().view(orders, players + 1)
+    gains = reached.diff(dim=1).gather(1, turn)
     return gains.mean(dim=0), gains.std(dim=0) / orders**0.5
 
 

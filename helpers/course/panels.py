@@ -38,15 +38,17 @@ def heat_maps(
     fig, axes = canvas(height * -(-len(tables) // columns) + 0.6, columns, rows=-(-len(tables) // columns))
     top = max(np.nanmax(np.abs(table.to_numpy())) for table in tables.values())
     shades = {"cmap": "vlag", "vmin": -top, "vmax": top} if signed else {"cmap": "mako_r", "vmin": 0, "vmax": top}
+    first = next(iter(tables.values()))
     for place, (ax, (name, table)) in enumerate(zip(axes, tables.items())):
         few = max(table.shape) <= NAMED
         mesh = sns.heatmap(
             table, ax=ax, cbar=False, annot=numbers, fmt=".2f", annot_kws={"fontsize": 8}, linewidths=0.6 * few,
-            xticklabels=few, yticklabels=few and place % columns == 0, **shades,
+            xticklabels=few, yticklabels=few and not (place % columns and table.index.equals(first.index)), **shades,
         ).collections[0]  # fmt: skip
         ax.set_xlabel(xlabel)
         ax.set_ylabel(ylabel if place % columns == 0 else "")
         ax.tick_params(length=0, labelsize=8.5)
+        ax.tick_params(axis="y", rotation=0)
         ax.tick_params(axis="x", rotation=60 if few and table.columns.map(lambda c: len(str(c))).max() > 3 else 0)
         ax.set_title(name, loc="left", fontsize=10)
     for ax in axes[len(tables) :]:
