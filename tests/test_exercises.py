@@ -11,7 +11,7 @@ import torch
 from notebook_files import NOTEBOOKS, code_cells, read, tags
 
 from helpers.course.errors import CourseError
-from helpers.course.exercises import ex07
+from helpers.course.exercises import ex07, ex08, ex09, ex10
 from helpers.course.page import Exercises, is_stub
 
 
@@ -65,6 +65,39 @@ def forgot_return(ratings):
 def sgd_after_u(r, u, v, step):
     u = u + step * 2 * (r - u * v) * v
     return u, v + step * 2 * (r - u * v) * u
+
+
+def shuffles_in_place(score, labels, seeds):
+    dealt = []
+    for seed in range(seeds):
+        np.random.default_rng(seed).shuffle(labels)
+        dealt.append(score(labels))
+    return np.array([min(dealt), max(dealt)])
+
+
+def finds_nothing(recommend, history):
+    assert recommend(history)
+
+
+def removes_for_good(score, history):
+    whole, falls = score(history), []
+    for _ in range(len(history)):
+        history.pop(0)
+        falls.append(whole - score(history))
+    return np.array(falls)
+
+
+def earlier(kinds):
+    return (kinds[:, None] == kinds) & np.tri(len(kinds), k=-1, dtype=bool)
+
+
+def even(kinds):
+    return np.tri(len(kinds)) / np.arange(1, len(kinds) + 1)[:, None]
+
+
+def removals(worth, n):
+    everybody = frozenset(range(n))
+    return np.array([worth(everybody) - worth(everybody - {k}) for k in range(n)])
 
 
 def keep_last_of_file(table):
@@ -282,6 +315,54 @@ MISTAKES = [
         lambda i, r, n, s: np.bincount(i, r, n) / np.maximum(number_of(i, n) + s, 1) - r.mean(),
         "an item without ratings has a bias of 0",
     ),
+    ("8.1", lambda s, y: (s[y][:, None] > s[~y]).mean(), "a tie counts as lost"),
+    ("8.1", lambda s, y: (s[y][:, None] >= s[~y]).mean(), "a tie counts as won"),
+    ("8.1", lambda s, y: 1 - ex08.auc(s, y), "the false ones win"),
+    ("8.1", lambda s, y: ex08.auc(s, y) * y.sum() * (~y).sum(), "divide by all pairs"),
+    ("8.2", lambda score, y, n: ex08.chance_range(score, y, n)[::-1], "the ends are swapped"),
+    ("8.2", lambda score, y, n: ex08.chance_range(score, y, n + 1), "off by one"),
+    ("8.2", lambda score, y, n: np.full(2, score(y)), "deal the labels out anew"),
+    ("8.2", shuffles_in_place, "changes the labels"),
+    ("8.3", lambda P, Q: unit(Q) @ unit(Q).T, "which a stretch changes"),
+    ("8.3", lambda P, Q: (P @ Q.T).T @ (P @ Q.T), "these are dot products"),
+    ("8.3", lambda P, Q: np.corrcoef((P @ Q.T).T), "this is a correlation"),
+    ("8.3", lambda P, Q: ex08.taste_cosine(Q, P), "the result has shape"),
+    ("8.4", lambda s, d: s - np.outer(s @ d, d), "bring it to length 1 first"),
+    ("8.4", lambda s, d: s - d, "the same vector from each state"),
+    ("8.4", lambda s, d: s - ex08.remove_direction(s, d), "subtract it from the states"),
+    ("9.1", lambda a: a.mean(1)[2] @ a.mean(1)[1] @ a.mean(1)[0], "keeps half of itself"),
+    ("9.1", lambda a: ex09.rollout(a[::-1]), "the order is reversed"),
+    ("9.1", lambda a: 8 * ex09.rollout(a), "halve each A + I"),
+    ("9.1", lambda a: a.mean(1), "the result has shape"),
+    ("9.2", lambda s, c: ex09.hit_rates(s, c) * [len(s), 1], "counts the hits"),
+    ("9.2", lambda s, c: np.array([(s.argmax(1) == c.argmax(1)).mean(), c.mean()]), "at any of them"),
+    ("9.2", lambda s, c: np.array([ex09.hit_rates(s, c)[0], 1 / s.shape[1]]), "only with one cause"),
+    ("9.3", lambda w, k: (w * earlier(k)).sum(1)[1:].mean(), "is not subtracted"),
+    ("9.3", lambda w, k: ((w - even(k)) * (k[:, None] == k)).sum(1)[1:].mean(), "leave the diagonal out"),
+    ("9.3", lambda w, k: ((w - 1 / len(k)) * earlier(k)).sum(1)[1:].mean(), "goes to i + 1 films"),
+    ("9.3", lambda w, k: ((w - even(k)) * earlier(k)).sum(1).mean(), "from the second on"),
+    ("9.4", lambda v: np.zeros(len(v)), "since your vector is 0"),
+    ("9.4", lambda v: 2 * ex09.free_direction(v), "bring it to 1"),
+    ("9.4", lambda v: np.linalg.svd(v.T)[2][-1], "must add up to 0"),
+    ("9.4", lambda v: np.array([1, -1, *[0] * (len(v) - 2)]) / 2**0.5, "changes the mixture"),
+    ("10.1", lambda f, h: -ex10.occlusion(f, h), "the sign is turned"),
+    ("10.1", lambda f, h: np.array([f(h[:k] + h[k + 1 :]) for k in range(len(h))]), "these are the scores without"),
+    ("10.1", lambda f, h: np.array([f(h) - f([i for i in h if i != j]) for j in h]), "removed at both places"),
+    ("10.1", removes_for_good, "changes the history"),
+    ("10.2", lambda g, x, b, n: (x - b) * g(x), "the slope at the end"),
+    ("10.2", lambda g, x, b, n: ex10.integrated_gradients(g, x, b, n) / (x - b), "multiply by x - baseline"),
+    ("10.2", lambda g, x, b, n: ex10.integrated_gradients(g, x, b, n) / (x - b) * x, "and not by x"),
+    ("10.2", lambda g, x, b, n: ex10.integrated_gradients(g, x, b, n) * n, "take their mean"),
+    ("10.2", lambda g, x, b, n: ex10.integrated_gradients(g, x, 0 * b, n), "begins at the baseline"),
+    ("10.3", lambda v, n: np.array([v(frozenset({k})) - v(frozenset()) for k in range(n)]), "when it comes first"),
+    ("10.3", lambda v, n: removals(v, n), "when it comes last"),
+    ("10.3", lambda v, n: ex10.shapley(v, n) * 24, "divide by their number"),
+    ("10.3", lambda v, n: ex10.shapley(v, n) + v(frozenset()) / n, "what nobody reaches"),
+    ("10.4", finds_nothing, "finds no set"),
+    ("10.4", lambda f, h: [h[k] for k in ex10.smallest_set(f, h)], "the set holds items"),
+    ("10.4", lambda f, h: list(range(len(h))), "two are enough"),
+    ("10.4", lambda f, h: [1], "is still the same"),
+    ("10.4", lambda f, h: ex10.smallest_set(f, h) or [], "the answer is None"),
     ("3.4", lambda r: np.cumsum(r) / np.arange(1, len(r) + 1), "the first rating itself"),
     ("3.4", lambda r: np.r_[0, np.full(len(r) - 1, r.mean())], "the future is in the mean"),
     ("3.4", lambda r: (np.cumsum(r) - r) / np.arange(1, len(r) + 1), "you divide by one too many"),
@@ -291,7 +372,7 @@ MISTAKES = [
 @pytest.mark.parametrize(("number", "mistake", "message"), MISTAKES, ids=[f"{m[0]} {m[2]}" for m in MISTAKES])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_listed_mistake_gets_its_own_message(number, mistake, message):
-    verdict = exercises_of(f"0{number[0]}").verdict(number, mistake)
+    verdict = exercises_of(number.split(".")[0].zfill(2)).verdict(number, mistake)
     assert verdict.startswith("not yet: ") and message in verdict
 
 

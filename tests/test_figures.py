@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from helpers import plots
-from helpers.course import figures, pictures
+from helpers.course import figures, panels, pictures
 from helpers.course.views import DotProductView
 
 rng = np.random.default_rng(0)
@@ -17,6 +17,7 @@ PATHS, ARROWS, NUMBERS = {"a": rng.random((9, 2))}, rng.random((2, 4)), rng.inte
 DOTS = pd.DataFrame({"group": np.repeat(["one", "two"], 5), "value": rng.random(10), "open": [True, False] * 5})
 CURVES = {"a": (np.arange(1, 6), rng.random((3, 5)) + 0.5), "b": (np.arange(1, 6), rng.random(5) + 0.5)}
 COUNTS = {"first": pd.Series({"x": 4, "y": 1234}), "second": pd.Series({"long name": 2})}
+TABLE, CLOUD = rng.random((3, 6)) - 0.5, rng.random((30, 2)) + 1
 WORDS = {"title": "Is it?", "caption": "It is 3."}
 
 DRAWN = {
@@ -41,6 +42,26 @@ DRAWN = {
         {"a": np.arange(30) < 9, "b": np.arange(30) > 20},
         {3: "three"},
         **WORDS,
+    ),
+    "heat_maps": lambda: panels.heat_maps(
+        {n: pd.DataFrame(TABLE, columns=list("uvwxyz")) for n in "abc"},
+        columns=2,
+        signed=True,
+        scale="s",
+        numbers=True,
+        height=2,
+        **WORDS,
+    ),
+    "clouds": lambda: panels.clouds(
+        {"a": (CLOUD, {"few": np.arange(30) < 5}), "b": (CLOUD[:9], {})},
+        xlabel="x",
+        ylabel="y",
+        log="xy",
+        line=True,
+        **WORDS,
+    ),
+    "bars": lambda: panels.bars(
+        {n: pd.Series([1.0, -2], ["x", "y"]) for n in "ab"}, xlabel="v", errors={"b": pd.Series([0.1, 0.2])}, **WORDS
     ),
     "pipeline": lambda: pictures.pipeline(["a", "b"], ["c", "d"], **WORDS),
 }
@@ -76,8 +97,12 @@ def test_a_figure_is_the_same_twice(name, shown):
 
 
 def test_every_public_figure_is_drawn_here():
-    made = [(n, f) for module in (plots, pictures) for n, f in vars(module).items() if callable(f) and n[0] != "_"]
-    public = {n for n, f in made if f.__module__ in ("helpers.plots", "helpers.course.pictures")}
+    made = [
+        (n, f) for module in (plots, pictures, panels) for n, f in vars(module).items() if callable(f) and n[0] != "_"
+    ]
+    public = {
+        n for n, f in made if f.__module__ in ("helpers.plots", "helpers.course.pictures", "helpers.course.panels")
+    }
     assert public - {"valley"} == DRAWN.keys()  # valley is drawn by valleys
 
 

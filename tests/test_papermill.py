@@ -42,7 +42,22 @@ SETS["07"] = [
     {"SPLITS": 3, "TUNE_STEPS": 2, "ASKED_USERS": 1, "COLD_FILMS": 30, "TUNED_BLOCKS": 2},
     {"SPLITS": 3, "TUNE_STEPS": 2, "ASKED_USERS": 1, "DATASET": "TITLES"},
 ]
+SETS["08"] = [
+    {"STEPS": 20, "FEATURES": 16},
+    {"STEPS": 20, "FEATURES": 16, "LEAST_RATINGS": 60, "FOLDS": 3},
+    {"STEPS": 20, "FEATURES": 64, "SPARSITY": 0.2},
+]
+SETS["09"] = [
+    {"PLANTED": 100, "ASKED_USERS": 10, "EXACT_USERS": 3},
+    {"PLANTED": 60, "ASKED_USERS": 12, "EXACT_USERS": 4},
+    {"PLANTED": 60, "ASKED_USERS": 10, "EXACT_USERS": 3, "DATASET": "TITLES"},
+]
+QUICK = {"PLANTED": 50, "CHECKED_USERS": 10, "COMPARED_USERS": 5, "ORDERS": 10}
+SETS["10"] = [QUICK | {"RANK": 4}, QUICK | {"USER": 3, "RIDGE": 20.0}, QUICK | {"RANK": 3, "DATASET": "TITLES"}]
 WRONG = {
+    "08": ({"DATASET": "planted"}, "DATASET = 'planted' has no titles, years, genres or times"),
+    "09": ({"DATASET": "planted"}, "DATASET = 'planted' has no titles or no times: maps of attention need"),
+    "10": ({"USER": 943}, "USER = 943 cannot be used: it must be a whole number and at least 0 and at most 942"),
     "00": ({"NUMBERS": "many"}, "NUMBERS = 'many' cannot be used: it must be a whole number"),
     "01": ({"SEEDS": 3}, "SEEDS = 3 cannot be used: it must be a whole number and at least 12"),
     "02": ({"STEP": -0.1}, "STEP = -0.1 cannot be used: it must be a number and above 0"),

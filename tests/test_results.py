@@ -28,6 +28,11 @@ REQUIRED = {
     "07_language_models": "ndcg10_cold_random ndcg10_cold_genre ndcg10_cold_text ndcg10_cold_oracle ndcg10_hybrid_rare "
     "ndcg10_ratings_rare hit5_llm_raw hit5_llm_prior hit5_llm_calibrated hit5_llm_matched hit5_popularity hit5_chance "
     "position_bias",
+    "08_weights_and_activations": "probe_genre_auc probe_genre_auc_chance probe_year_r2 neighbour_overlap_dot_cosine",
+    "09_attention_maps": "hit1_last_attention hit1_last_attention_std hit1_rollout hit1_rollout_std hit1_random "
+    "hit1_random_std hit1_two_part_attention attention_occlusion_rank_corr alternative_attention_output_gap",
+    "10_attribution": "ig_completeness_gap shapley_gap influence_retraining_pearson counterfactual_size_mean "
+    "method_agreement",
     "03_movielens": "n_users n_items n_ratings rmse_mean rmse_bias rmse_bias_temporal",
 }
 

@@ -31,7 +31,7 @@ FALSE_CLAIM = "from helpers.course.page import claim\nclaim('A is large', [A, A,
 def test_the_whole_walk_gives_the_expected_records(tmp_path, restored, capsys):
     assert run.main(["--into", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
-    assert "8 passed, 0 failed" in shown and "rmse_bias=0.9355" in shown
+    assert "11 passed, 0 failed" in shown and "rmse_bias=0.9355" in shown
     for path in NOTEBOOKS:
         record = run._metrics(nbformat.read(tmp_path / path.name, as_version=4))
         assert compare(path.stem, record) == []
@@ -46,7 +46,12 @@ def test_with_planted_ratings_pages_that_read_titles_are_left_out(tmp_path, rest
     assert run.main(["DATASET=planted", "--into", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr().out
     assert "02_a is left out" in shown and "1 passed, 0 failed" in shown
-    assert [path.stem for path in NOTEBOOKS if run.needs_titles(path)] == ["07_language_models"]
+    assert [path.stem for path in NOTEBOOKS if run.needs_titles(path)] == [
+        "07_language_models",
+        "08_weights_and_activations",
+        "09_attention_maps",
+        "10_attribution",
+    ]
 
 
 def test_the_walk_is_in_order():

@@ -46,7 +46,7 @@ def chance_range(score, labels: np.ndarray, seeds: int) -> np.ndarray:
     return np.array([min(dealt), max(dealt)])
 
 
-_WEIGHTS, _MANY = _RNG.normal(size=30), np.arange(30) % 3 == 0
+_WEIGHTS, _MANY = np.random.default_rng(27).normal(size=30), np.arange(30) % 3 == 0
 
 
 def _weighted(labels: np.ndarray) -> float:
@@ -69,7 +69,7 @@ def _dealt_well(attempt):
         return "both ends are the same: deal the labels out anew for each seed."
     if np.allclose(got, right[::-1]):
         return "the ends are swapped: the lowest comes first."
-    if np.allclose(got, chance_range(_weighted, _MANY, 7)) or np.allclose(got, chance_range(_weighted, _MANY, 5)):
+    if not np.allclose(got, right) and any(np.allclose(got, chance_range(_weighted, _MANY, n)) for n in (5, 7)):
         return "the number of seeds is off by one: 0 up to seeds - 1."
     if not np.allclose(got, right):
         return "the range is not that of `np.random.default_rng(seed).permutation(labels)` for the seeds 0, 1, ..."
