@@ -37,6 +37,7 @@ def lab(tmp_path_factory):
     }
     env = os.environ | own | {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
     subprocess.run([sys.executable, "-m", "jupyter", "trust", str(folder / NOTEBOOKS[1].name)], env=env, check=True)
+    subprocess.run([sys.executable, "-m", "jupyter", "trust", str(folder / NOTEBOOKS[9].name)], env=env, check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -127,6 +128,24 @@ def test_the_view_is_accessible(trusted, scheme):
     trusted.emulate_media(color_scheme=scheme)
     results = Axe().run(trusted, context="#dot-product-view")
     assert [(v["id"], v["description"]) for v in results.response["violations"]] == []
+
+
+def test_the_explorer_obeys_mouse_and_keyboard_in_jupyterlab(browser, lab):
+    page = open_page(browser, lab, NOTEBOOKS[9])
+    page.wait_for_selector('#attention-explorer[data-ready="1"]', timeout=120_000)
+    view = page.locator("#attention-explorer")
+    view.scroll_into_view_if_needed()
+    assert view.locator("select").count() == 3
+    view.locator("select").nth(0).select_option(index=1)
+    rows = view.locator("tbody th, tr th[scope=row]")
+    rows.nth(3).hover()
+    spoken = view.locator("[aria-live]").inner_text()
+    rows.nth(3).focus()
+    page.keyboard.press("ArrowDown")
+    expect(view.locator("[aria-live]")).not_to_have_text(spoken)
+    results = Axe().run(page, context="#attention-explorer")
+    assert [(v["id"], v["description"]) for v in results.response["violations"]] == []
+    page.close()
 
 
 def test_figures_stand_above_their_captions(trusted):

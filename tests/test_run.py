@@ -1,5 +1,8 @@
 """`make run` and `make execute`: the walk executed, stored whole or not at all, and summed up."""
 
+import base64
+import re
+
 import nbformat
 import pytest
 from notebook_files import NOTEBOOKS, ROOT
@@ -139,9 +142,11 @@ def test_in_place_takes_no_parameters(capsys):
     assert "takes no parameters" in capsys.readouterr().err
 
 
-def test_the_readme_s_picture_is_the_notebook_s():
-    import base64
-
-    outputs = [o for c in nbformat.read(NOTEBOOKS[1], as_version=4).cells for o in c.get("outputs", [])]
-    pictures = [base64.b64decode(o.data["image/png"]) for o in outputs if "image/png" in o.get("data", {})]
-    assert (ROOT / "notebooks" / "01_four_by_four.png").read_bytes() in pictures
+def test_the_readme_s_pictures_are_the_notebooks_own():
+    shown = re.findall(r"\]\((notebooks/\S+\.png)\)", (ROOT / "README.md").read_text(encoding="utf8"))
+    assert len(shown) == 4
+    for name in shown:
+        notebook = nbformat.read((ROOT / name).with_suffix(".ipynb"), as_version=4)
+        outputs = [o for c in notebook.cells for o in c.get("outputs", [])]
+        pictures = [base64.b64decode(o.data["image/png"]) for o in outputs if "image/png" in o.get("data", {})]
+        assert (ROOT / name).read_bytes() in pictures, name
