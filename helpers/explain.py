@@ -32,15 +32,25 @@ def keep(history: Tensor, kept: Tensor, padding: int) -> Tensor:
     return torch.where(kept, history, padding).gather(1, order)
 
 
+def check_device(model: SequenceTransformer, *tensors: Tensor) -> None:
+    """Refuse tensors that do not lie where the model lies."""
+    home, away = (
+        model.item_bias.device,
+        [tensor.device for tensor in tensors if tensor.device != model.item_bias.device],
+    )
+    if away:
+        raise CourseError(
+            f"the model is on {home}, a tensor on {away[0]}: move it to the model with .to({str(home)!r})."
+        )
+
+
 def check_history(model: SequenceTransformer, history: Tensor, target: Tensor) -> None:
     """Refuse what has no explanation.
 
     Raises:
         CourseError: tensors on another device than the model, a history of padding only, or one that holds its target.
     """
-    home = model.item_bias.device
-    if {history.device, target.device} != {home}:
-        raise CourseError(f"the model is on {home}, histories or targets are not: move them there with .to(device).")
+    check_device(model, history, target)
     empty, there = (history == model.padding).all(dim=1), (history == target[:, None]).any(dim=1)
     for trouble, said in ((empty, "holds only padding"), (there, "holds its target already")):
         if trouble.any():
@@ -94,6 +104,7 @@ def integrated_gradients(
             f"baseline {tuple(baseline.shape)}, steps = {steps}: the baseline's shape must be ({vectors.shape[2]},) or "
             f"{tuple(vectors.shape)}, and there must be two steps or more."
         )
+    check_device(model, baseline)
     way = (vectors - baseline) * (history != model.padding)[..., None]
     points, weights = (
         torch.tensor(p, dtype=way.dtype, device=way.device) for p in np.polynomial.legendre.leggauss(steps)
@@ -102,8 +113,8 @@ def integrated_gradients(
     slopes = _slopes(model, history.repeat(steps, 1), target.repeat(steps), on_way.flatten(0, 1)).view(on_way.shape)
     parts = (torch.einsum("sbld,s->bld", slopes, weights / 2) * way).sum(dim=2)
     with torch.no_grad():
-        rise = target_scores(model, history, target) - target_scores(model, history, target, vectors - way)
-    return parts, rise - parts.sum(dim=1)
+        ends = target_scores(model, history.repeat(2, 1), target.repeat(2), torch.cat([vectors, vectors - way]))
+    return parts, ends[: len(history)] - ends[len(history) :] - parts.sum(dim=1)
 
 
 def _slopes(model: SequenceTransformer, history: Tensor, target: Tensor, vectors: Tensor) -> Tensor:
@@ -115,10 +126,12 @@ def _slopes(model: SequenceTransformer, history: Tensor, target: Tensor, vectors
 
 def token_gradients(llm: language.Language, prompt: str, answer: str) -> tuple[list[str], Tensor]:
     """Gradient × input of the log-probability of the answer's first token, for each token of a prompt. (tokens,)"""
+    codes = llm.tokenizer(answer, add_special_tokens=False).input_ids
+    if not codes:
+        raise CourseError(f"the answer {answer!r} has no token: give the text whose probability is to be explained.")
     seen = language.look(llm, prompt, slopes=True)
-    code = llm.tokenizer(answer, add_special_tokens=False).input_ids[0]
-    seen.logits[-1].log_softmax(dim=0)[code].backward()
-    return seen.pieces, (seen.vectors.grad * seen.vectors.detach())[0].sum(dim=1)
+    (slopes,) = torch.autograd.grad(seen.logits[-1].log_softmax(dim=0)[codes[0]], seen.vectors)
+    return seen.pieces, (slopes * seen.vectors.detach())[0].sum(dim=1)
 
 
 # Attention
@@ -151,6 +164,7 @@ def attention_scores(model: SequenceTransformer, history: Tensor, kind: str = "l
     Shapes:
         returns: (batch, length), 0 at padding
     """
+    check_device(model, history)
     if kind not in ATTENTION:
         raise CourseError(f"there is no kind {kind!r} of attention scores: take one of {', '.join(ATTENTION)}.")
     states, attention = model.ask(history)
@@ -304,6 +318,9 @@ def counterfactual(
         returns: the recommended item; places in the history, or None if no set of up to `most` items suffices
     Source: Tran et al., *Counterfactual Explanations for Neural Recommenders*, SIGIR 2021, 1627-1631.
     """
+    check_device(model, history, unseen)
+    if not unseen.any():
+        raise CourseError("nothing may be recommended: `unseen` is False for every item.")
     places = [int(place) for place in (history != model.padding).nonzero()[:, 0]]
     target = torch.where(unseen, model.scores(history[None]), -torch.inf).argmax(dim=1)
     check_history(model, history[None], target)

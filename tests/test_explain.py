@@ -526,7 +526,7 @@ def test_a_history_without_an_explanation_is_refused_with_its_row(method):
 @every_method
 def test_a_model_on_another_device_is_refused(method):
     message = refusal(lambda: method(transformer().to("meta"), HISTORY, TARGET))
-    assert "the model is on meta, histories or targets are not" in message
+    assert "the model is on meta, a tensor on cpu: move it to the model with .to('meta')" in message
 
 
 def test_baselines_of_another_shape_and_too_few_steps_are_refused():
