@@ -14,7 +14,7 @@ from torch import Tensor
 
 from helpers import language
 from helpers.course.errors import CourseError
-from helpers.models import Block, DotProduct, FeatureDotProduct, SequenceTransformer
+from helpers.models import Block, ConcatLinear, DotProduct, FeatureDotProduct, SequenceTransformer
 
 MOST_PLAYERS = 16  # 65,536 coalitions
 ATTENTION = ("last", "mean", "rollout", "value")
@@ -124,6 +124,7 @@ def _slopes(model: SequenceTransformer, history: Tensor, target: Tensor, vectors
         return torch.autograd.grad(target_scores(model, history, target, vectors).sum(), vectors)[0]
 
 
+@torch.enable_grad()
 def token_gradients(llm: language.Language, prompt: str, answer: str) -> tuple[list[str], Tensor]:
     """Gradient × input of the log-probability of the answer's first token, for each token of a prompt. (tokens,)"""
     codes = llm.tokenizer(answer, add_special_tokens=False).input_ids
@@ -198,6 +199,14 @@ def linear_parts(seen: Tensor, weights: Tensor, target: Tensor) -> Tensor:
     Shapes: seen (batch, items), weights (items, items), target (batch,) → (batch, items), rows add up to the scores
     """
     return seen * weights[:, target].T
+
+
+@torch.no_grad()
+def concat_parts(model: ConcatLinear, user: Tensor, item: Tensor) -> Tensor:
+    """Part of the user, part of the item, constant: (batch, 3), rows add up to the ratings of the article's network."""
+    for_user, for_item = model.output.weight[0].chunk(2)
+    parts = [model.user_factors(user) @ for_user, model.item_factors(item) @ for_item]
+    return torch.stack([*parts, model.output.bias.expand_as(parts[0])], dim=1)
 
 
 @torch.no_grad()

@@ -289,6 +289,13 @@ def rater():
     return model, torch.tensor([0, 4, 2]), torch.tensor([8, 1, 1])
 
 
+def test_parts_of_the_article_s_network_add_up_and_the_user_s_is_the_same_for_all_items():
+    model, user, item = models.ConcatLinear(7, 5, 3, seed=0), torch.tensor([6, 6, 1, 0]), torch.tensor([4, 0, 0, 2])
+    parts = explain.concat_parts(model, user, item)
+    assert parts.shape == (4, 3) and torch.allclose(parts.sum(dim=1), model(user, item)[:, 0], atol=1e-6)
+    assert parts[0, 0] == parts[1, 0] and parts[1, 1] == parts[2, 1] and parts[0, 1] != parts[1, 1]
+
+
 def test_parts_of_factors_add_up_to_ratings(rater):
     model, user, item = rater
     plain = models.DotProduct(5, 9, DIM, mean=3.5, seed=1)

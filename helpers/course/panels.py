@@ -40,10 +40,10 @@ def heat_maps(
     shades = {"cmap": "vlag", "vmin": -top, "vmax": top} if signed else {"cmap": "mako_r", "vmin": 0, "vmax": top}
     first = next(iter(tables.values()))
     for place, (ax, (name, table)) in enumerate(zip(axes, tables.items())):
-        few = max(table.shape) <= NAMED
+        named, few = len(table) <= NAMED, max(table.shape) <= NAMED
         mesh = sns.heatmap(
             table, ax=ax, cbar=False, annot=numbers, fmt=".2f", annot_kws={"fontsize": 8}, linewidths=0.6 * few,
-            xticklabels=few, yticklabels=few and not (place % columns and table.index.equals(first.index)), **shades,
+            xticklabels=few, yticklabels=named and not (place % columns and table.index.equals(first.index)), **shades,
         ).collections[0]  # fmt: skip
         ax.set_xlabel(xlabel)
         ax.set_ylabel(ylabel if place % columns == 0 else "")

@@ -127,6 +127,7 @@ def load_reference(name: str, device: torch.device | str = "cpu") -> nn.Module:
     return model.eval()
 
 
+@torch.enable_grad()  # a page that only looks may have switched slopes off
 def transformers(
     ratings: data.Ratings,
     train: pd.DataFrame,
