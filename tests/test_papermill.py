@@ -53,7 +53,11 @@ SETS["09"] = [
     {"PLANTED": 60, "ASKED_USERS": 10, "EXACT_USERS": 3, "DATASET": "TITLES"},
 ]
 QUICK = {"PLANTED": 50, "CHECKED_USERS": 10, "COMPARED_USERS": 5, "ORDERS": 10}
-SETS["10"] = [QUICK | {"RANK": 4}, QUICK | {"USER": 3, "RIDGE": 20.0}, QUICK | {"RANK": 3, "USER": 5, "DATASET": "TITLES"}]
+SETS["10"] = [
+    QUICK | {"RANK": 4},
+    QUICK | {"USER": 3, "RIDGE": 20.0},
+    QUICK | {"RANK": 3, "USER": 5, "DATASET": "TITLES"},
+]
 WRONG = {
     "08": ({"DATASET": "planted"}, "DATASET = 'planted' has no titles, years, genres or times"),
     "09": ({"DATASET": "planted"}, "DATASET = 'planted' has no titles or no times: maps of attention need"),
