@@ -1,1 +1,1 @@
-"""The subject of the course: data, models, metrics and explanations, as the notebooks build them."""
+"""What the notebooks import: the subject, the page, the files and the exercises, one flat folder of small modules."""

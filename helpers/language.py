@@ -1,9 +1,10 @@
 """Pretrained language models: a text encoder (BERT) and a causal one (LLM); load, embed, score, write, look inside.
 
-Built in notebook 07.
+Used from notebook 07 on.
 """
 
 import copy
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,10 @@ import safetensors
 import torch
 import transformers
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
-from helpers.course import pretrained
-from helpers.course.errors import CourseError
+from helpers import fetch
+from helpers.errors import CourseError
 
 transformers.utils.logging.disable_progress_bar()
 
@@ -26,7 +28,7 @@ class Language:
 
     name: str
     tokenizer: Any
-    model: torch.nn.Module
+    model: Any
 
     def pieces(self, text: str) -> list[str]:
         """The tokens a text is split into, with those that the model adds at its ends."""
@@ -41,7 +43,7 @@ def load_encoder(name: str = "minilm", *, device: torch.device | str = "cpu") ->
     """A text encoder by name ("minilm"), folder, or id of a hub.
 
     Raises:
-        CourseError: as `pretrained.model_folder`, or files that are no encoder.
+        CourseError: as `fetch.model_folder`, or files that are no encoder.
     """
     return _load(transformers.AutoModel, name, torch.float32, device)
 
@@ -52,13 +54,13 @@ def load_llm(
     """A causal language model by name ("gemma"), folder, or id of a hub.
 
     Raises:
-        CourseError: as `pretrained.model_folder`, or files that are no causal language model.
+        CourseError: as `fetch.model_folder`, or files that are no causal language model.
     """
     return _load(transformers.AutoModelForCausalLM, name, dtype, device)
 
 
 def _load(kind: Any, name: str, dtype: torch.dtype, device: torch.device | str) -> Language:
-    folder = pretrained.model_folder(name)
+    folder = fetch.model_folder(name)
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         model = kind.from_pretrained(folder, dtype=dtype, local_files_only=True, use_safetensors=True)
@@ -77,17 +79,22 @@ def film_texts(items: pd.DataFrame) -> list[str]:
     """One sentence a film, of what is known of it: title, year, genres."""
     texts = []
     for film in items.to_dict("records"):
-        year = f" ({film['year']:.0f})" if film.get("year", np.nan) == film.get("year", np.nan) else ""
-        genres = f". Genres: {', '.join(film['genres'])}." if len(film.get("genres", ())) else "."
-        texts.append(f"{film['title']}{year}{genres}")
+        text = film["title"]
+        if pd.notna(film.get("year")):
+            text += f" ({film['year']:.0f})"
+        if len(film.get("genres", ())):
+            text += f". Genres: {', '.join(film['genres'])}"
+        texts.append(f"{text}.")
     return texts
 
 
 def pooled(encoder: Language, texts: list[str]) -> Tensor:
     """The mean of each text's token vectors, at length 1; slopes can be taken. Shape: (texts, dim)"""
     codes = encoder.codes(texts, padding=True, truncation=True)
-    states, real = encoder.model(**codes).last_hidden_state, codes["attention_mask"][..., None]
-    return torch.nn.functional.normalize((states * real).sum(dim=1) / real.sum(dim=1), dim=1)
+    states = encoder.model(**codes).last_hidden_state  # (texts, tokens, dim)
+    is_real = codes["attention_mask"][..., None]  # (texts, tokens, 1)
+    mean = (states * is_real).sum(dim=1) / is_real.sum(dim=1)
+    return torch.nn.functional.normalize(mean, dim=1)
 
 
 def embed(encoder: Language, texts: list[str], *, batch: int = 64) -> np.ndarray:
@@ -96,14 +103,21 @@ def embed(encoder: Language, texts: list[str], *, batch: int = 64) -> np.ndarray
     vectors = []
     with torch.inference_mode():
         for begin in range(0, len(texts), batch):
-            vectors.append(pooled(encoder, [texts[k] for k in order[begin : begin + batch]]).cpu().numpy())
-    return np.concatenate(vectors)[np.argsort(order)].astype(np.float32)
+            some = [texts[k] for k in order[begin : begin + batch]]
+            vectors.append(pooled(encoder, some).cpu().numpy())
+    back = np.argsort(order)
+    return np.concatenate(vectors)[back].astype(np.float32)
 
 
 def film_vectors(items: pd.DataFrame, name: str = "minilm", *, device: torch.device | str = "cpu") -> np.ndarray:
     """`embed` of `film_texts`, computed once and then read from the cache. Shape: (items, dim)"""
     texts = film_texts(items)
-    return pretrained.kept("\n".join([name, *texts]), lambda: embed(load_encoder(name, device=device), texts))
+    digest = hashlib.sha256("\n".join([name, *texts]).encode()).hexdigest()
+    path = fetch.cache_folder() / "embeddings" / f"{digest}.npy"
+    if not path.is_file():
+        with fetch.storage_errors_told(), fetch.written_whole(path) as half:
+            np.save(half, embed(load_encoder(name, device=device), texts))
+    return np.load(path, allow_pickle=False)
 
 
 # Texts as predictions
@@ -128,20 +142,23 @@ def log_likelihood(
     return np.concatenate(parts), np.array([len(answer) for answer in answers])
 
 
-def _continue(model: torch.nn.Module, read: Any, answers: list[list[int]]) -> np.ndarray:
+def _continue(model: Any, read: Any, answers: list[list[int]]) -> np.ndarray:
     """Sums of log probabilities of token lists after a prompt that was read. Padding comes last, where no one looks."""
-    n, lengths = len(answers), torch.tensor([len(answer) for answer in answers])
-    table = torch.zeros(n, int(lengths.max()), dtype=torch.long)
+    n = len(answers)
+    lengths = torch.tensor([len(answer) for answer in answers])
+    table = torch.zeros(n, int(lengths.max()), dtype=torch.long)  # (answers, tokens)
     for row, answer in zip(table, answers, strict=True):
         row[: len(answer)] = torch.tensor(answer)
-    table, logits = table.to(model.device), read.logits.expand(n, -1, -1)  # (n, 1, vocabulary)
+    table = table.to(model.device)
+    logits = read.logits.expand(n, -1, -1)  # of the first tokens: (answers, 1, vocabulary)
     if table.shape[1] > 1:
         cache = copy.deepcopy(read.cache)
         cache.batch_repeat_interleave(n)
-        logits = torch.cat([logits, model(table[:, :-1], cache=cache, use_cache=True).logits], dim=1)
-    surprise = torch.nn.functional.cross_entropy(logits.flatten(0, 1).float(), table.flatten(), reduction="none")
-    real = torch.arange(table.shape[1]) < lengths[:, None]
-    return -(surprise.view(n, -1).cpu() * real).sum(dim=1).numpy()
+        further = model(table[:, :-1], cache=cache, use_cache=True).logits
+        logits = torch.cat([logits, further], dim=1)  # (answers, tokens, vocabulary)
+    surprise = cross_entropy(logits.flatten(0, 1).float(), table.flatten(), reduction="none").view(n, -1)
+    is_real = torch.arange(table.shape[1]) < lengths[:, None]
+    return -(surprise.cpu() * is_real).sum(dim=1).numpy()
 
 
 def write(llm: Language, prompt: str, *, tokens: int = 30, end: str = "\n") -> str:
@@ -156,7 +173,7 @@ def write(llm: Language, prompt: str, *, tokens: int = 30, end: str = "\n") -> s
 
 
 @dataclass(frozen=True)
-class Look:
+class Trace:
     """What a model did with one text.
 
     Shapes: vectors (tokens, dim) that went in; states, layers + 1 of (tokens, dim); attention, layers of
@@ -167,12 +184,13 @@ class Look:
     vectors: Tensor
     states: list[Tensor]
     attention: list[Tensor]
-    logits: Tensor | None
+    logits: Any
 
 
-def look(language: Language, text: str, *, slopes: bool = False) -> Look:
+def trace(language: Language, text: str, *, slopes: bool = False) -> Trace:
     """Tokens, activations and attention weights of one text; with `slopes`, `vectors.grad` fills on `backward`."""
-    model, codes = language.model, language.codes(text)
+    model = language.model
+    codes = language.codes(text)
     vectors = model.get_input_embeddings()(codes.pop("input_ids")).detach().requires_grad_(slopes)
     fast = model.config._attn_implementation
     model.set_attn_implementation("eager")  # the fast one keeps no weights
@@ -181,6 +199,19 @@ def look(language: Language, text: str, *, slopes: bool = False) -> Look:
             out = model(inputs_embeds=vectors, output_hidden_states=True, output_attentions=True, **codes)
     finally:
         model.set_attn_implementation(fast)
-    first = lambda tensors: [tensor[0] for tensor in tensors]
+    states = [state[0] for state in out.hidden_states]
+    attention = [weights[0] for weights in out.attentions]
     logits = out.logits[0] if "logits" in out else None
-    return Look(language.pieces(text), vectors, first(out.hidden_states), first(out.attentions), logits)
+    return Trace(language.pieces(text), vectors, states, attention, logits)
+
+
+@torch.enable_grad()
+def token_gradients(llm: Language, prompt: str, answer: str) -> tuple[list[str], Tensor]:
+    """Gradient × input of the log-probability of the answer's first token, for each token of a prompt. (tokens,)"""
+    codes = llm.tokenizer(answer, add_special_tokens=False).input_ids
+    if not codes:
+        raise CourseError(f"the answer {answer!r} has no token: give the text whose probability is to be explained.")
+    seen = trace(llm, prompt, slopes=True)
+    log_probability = seen.logits[-1].log_softmax(dim=0)[codes[0]]
+    (slopes,) = torch.autograd.grad(log_probability, seen.vectors)
+    return seen.pieces, (slopes * seen.vectors.detach())[0].sum(dim=1)

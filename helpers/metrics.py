@@ -7,29 +7,22 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from scipy.stats import bootstrap
 
-from helpers.course.errors import CourseError
+from helpers.errors import CourseError
 
 Score = Callable[[np.ndarray], np.ndarray]
 
 
 def rmse(ratings: np.ndarray, predictions: np.ndarray) -> float:
-    """Root mean squared error, in the unit of the ratings. Built in notebook 01, section 1.4.
+    """Root mean squared error, in the unit of the ratings; exercise 1.3.
 
     Shapes: two arrays of one shape
     Raises:
         CourseError: if the shapes differ (they would broadcast silently) or nothing is compared.
     """
-    return float(np.sqrt(np.mean(_differences(ratings, predictions) ** 2)))
-
-
-def mae(ratings: np.ndarray, predictions: np.ndarray) -> float:
-    """Mean absolute error, in the unit of the ratings. Shapes and errors as for `rmse`."""
-    return float(np.mean(np.abs(_differences(ratings, predictions))))
-
-
-def _differences(ratings: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    ratings, predictions = np.asarray(ratings, dtype=float), np.asarray(predictions, dtype=float)
+    ratings = np.asarray(ratings, dtype=float)
+    predictions = np.asarray(predictions, dtype=float)
     if ratings.shape != predictions.shape:
         raise CourseError(
             f"ratings have shape {ratings.shape} and predictions {predictions.shape}: they would be compared "
@@ -37,7 +30,7 @@ def _differences(ratings: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         )
     if ratings.size == 0:
         raise CourseError("there is nothing to compare: both arrays are empty. Is the test set empty?")
-    return ratings - predictions
+    return float(np.sqrt(np.mean((ratings - predictions) ** 2)))
 
 
 # Lists
@@ -53,7 +46,7 @@ def recommend(
     batch: int = 256,
     tie_seed: int = 0,
 ) -> np.ndarray:
-    """The k best unseen items of every user by full ranking, in batches of users. Built in notebook 05, section 5.1.
+    """The k best unseen items of every user by full ranking, in batches of users; in notebook 05, section 5.1.
 
     Equal scores are put in an order drawn from `tie_seed`, the same for all users, so that codes do not decide.
 
@@ -66,20 +59,20 @@ def recommend(
     """
     if k < 1 or batch < 1:
         raise CourseError(f"k = {k}, batch = {batch}: a list has at least one place, and a batch one user.")
-    users, order = np.asarray(users), np.random.default_rng(tie_seed).permutation(n_items)
-    seen = seen if seen["user"].is_monotonic_increasing else seen.sort_values("user", kind="stable")
-    seen_user, seen_item = seen["user"].to_numpy(), seen["item"].to_numpy()
-    if len(seen) and not 0 <= seen_item.min() <= seen_item.max() < n_items:
-        raise CourseError(f"seen items run from {seen_item.min()} to {seen_item.max()}, and there are {n_items} items.")
+    if len(seen) and not 0 <= seen["item"].min() <= seen["item"].max() < n_items:
+        low, high = seen["item"].min(), seen["item"].max()
+        raise CourseError(f"seen items run from {low} to {high}, and there are {n_items} items.")
+    users = np.asarray(users)
+    order = np.random.default_rng(tie_seed).permutation(n_items)
+    if not seen["user"].is_monotonic_increasing:
+        seen = seen.sort_values("user", kind="stable")
     lists = np.full((len(users), k), -1)
     for begin in range(0, len(users), batch):
         part = slice(begin, begin + batch)
-        scores = np.array(score(users[part]), dtype=float)  # a copy, (batch, items)
+        scores = np.array(score(users[part]), dtype=float)  # a copy: (batch, items)
         _check_scores(scores, (len(users[part]), n_items))
-        first, last = (np.searchsorted(seen_user, users[part], side) for side in ("left", "right"))
-        for row, (a, b) in enumerate(zip(first, last, strict=True)):
-            scores[row, seen_item[a:b]] = -np.inf
-        best = order[np.argsort(-scores[:, order], axis=1, kind="stable")[:, :k]]  # (batch, at most k)
+        _hide_seen(scores, users[part], seen)
+        best = _best_first(scores, order)[:, :k]  # (batch, at most k)
         allowed = np.take_along_axis(scores, best, axis=1) > -np.inf
         lists[part, : best.shape[1]] = np.where(allowed, best, -1)
     return lists
@@ -94,8 +87,25 @@ def _check_scores(scores: np.ndarray, shape: tuple[int, int]) -> None:
         raise CourseError(f"{np.isnan(scores).sum()} scores are no numbers: has the training diverged?")
 
 
+def _hide_seen(scores: np.ndarray, users: np.ndarray, seen: pd.DataFrame) -> None:
+    """Set what each user has seen to -inf. Shapes: scores (batch, items), users (batch,), seen sorted by user"""
+    seen_user = seen["user"].to_numpy()
+    seen_item = seen["item"].to_numpy()
+    first = np.searchsorted(seen_user, users, "left")
+    last = np.searchsorted(seen_user, users, "right")
+    for row in range(len(users)):
+        scores[row, seen_item[first[row] : last[row]]] = -np.inf
+
+
+def _best_first(scores: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Items by falling score, equal ones as `order` has them. Shapes: (batch, items), (items,) → (batch, items)"""
+    shuffled = scores[:, order]  # column c now holds item order[c]
+    columns = np.argsort(-shuffled, axis=1, kind="stable")
+    return order[columns]
+
+
 def list_metrics(lists: np.ndarray, users: np.ndarray, held_out: pd.DataFrame) -> pd.DataFrame:
-    """How well lists find held-out items: one row a user that has any. Built in notebook 05, section 5.2.
+    """How well lists find held-out items: one row a user that has any; in notebook 05, section 5.2.
 
     Columns, for K places and m held-out items: hr (1 if any is found), precision (found / K), recall (found / m),
     ndcg (binary gain, against the best list of these items), mrr (1 / place of the first), map (precision at every
@@ -108,39 +118,40 @@ def list_metrics(lists: np.ndarray, users: np.ndarray, held_out: pd.DataFrame) -
     pairs = held_out[["user", "item"]].drop_duplicates()
     if len(pairs) == 0:
         raise CourseError("nothing is held out, so there is nothing to find: this part of the split is empty.")
-    wanted = pairs.groupby("user").size().reindex(users, fill_value=0).to_numpy()  # (users,)
-    stride = 1 + max(lists.max(initial=0), pairs["item"].max())  # one number for each pair of user and item
-    keys = pairs["user"].to_numpy() * stride + pairs["item"].to_numpy()
-    found = (lists >= 0) & np.isin(np.asarray(users)[:, None] * stride + lists, keys)  # (users, K)
-    place = np.arange(1, lists.shape[1] + 1)
+    m = pairs.groupby("user").size().reindex(users, fill_value=0).to_numpy()  # held-out items of each user, (users,)
+    lists, users, m = lists[m > 0], np.asarray(users)[m > 0], m[m > 0]
+    k = lists.shape[1]
+    listed = pd.MultiIndex.from_arrays([np.repeat(users, k), lists.ravel()])  # (users * K) pairs
+    found = listed.isin(pd.MultiIndex.from_frame(pairs)).reshape(-1, k)  # (users, K)
+    place = np.arange(1, k + 1)
+    most = np.minimum(m, k)  # how many a list could find
     gain = 1 / np.log2(place + 1)
-    most = np.minimum(wanted, len(place))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        columns = {
-            "hr": found.any(axis=1).astype(float),
-            "precision": found.mean(axis=1),
-            "recall": found.sum(axis=1) / wanted,
-            "ndcg": (found * gain).sum(axis=1) / np.r_[0, np.cumsum(gain)][most],
-            "mrr": (found / place).max(axis=1),
-            "map": (found * np.cumsum(found, axis=1) / place).sum(axis=1) / most,
-        }
-    return pd.DataFrame(columns, index=pd.Index(users, name="user"))[wanted > 0]
+    best_gain = np.cumsum(gain)[most - 1]
+    precision_at = np.cumsum(found, axis=1) / place  # (users, K)
+    columns = {
+        "hr": found.any(axis=1).astype(float),
+        "precision": found.mean(axis=1),
+        "recall": found.sum(axis=1) / m,
+        "ndcg": found @ gain / best_gain,
+        "mrr": (found / place).max(axis=1),
+        "map": (found * precision_at).sum(axis=1) / most,
+    }
+    return pd.DataFrame(columns, index=pd.Index(users, name="user"))
 
 
-def bootstrap_interval(
-    values: np.ndarray, *, level: float = 0.95, draws: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """Where the mean would lie if other users like these had come: percentiles over redrawn users. Shapes: (users,)
+def bootstrap_interval(values: np.ndarray, *, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """Where the mean would lie, in 95 of 100 cases, if other users like these had come. Shapes: (users,)
 
-    Built in notebook 05, section 5.3. Source: Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993.
+    Source: Efron and Tibshirani, *An Introduction to the Bootstrap*, 1993, percentile method.
     """
     values = np.asarray(values, dtype=float)
-    if values.size == 0:
-        raise CourseError("there are no values to draw from: no user has a held-out item.")
+    if values.size < 2:
+        raise CourseError(f"{values.size} value(s) to draw from: an interval needs users with a held-out item.")
+    if np.ptp(values) == 0:
+        return float(values[0]), float(values[0])
     rng = np.random.default_rng(seed)
-    means = [rng.choice(values, values.size).mean() for _ in range(draws)]
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    interval = bootstrap((values,), np.mean, n_resamples=draws, method="percentile", rng=rng).confidence_interval
+    return float(interval.low), float(interval.high)
 
 
 # What is in the lists
@@ -152,10 +163,7 @@ def coverage(lists: np.ndarray, n_items: int) -> float:
 
 
 def gini(lists: np.ndarray, n_items: int) -> float:
-    """How unevenly places in lists are spread over items: 0 all alike, near 1 one item has all.
-
-    Built in notebook 05, section 5.8.
-    """
+    """How unevenly places in lists are spread over items: 0 all alike, near 1 one item has all; exercise 5.4."""
     number = np.sort(np.bincount(lists[lists >= 0], minlength=n_items))
     if number.sum() == 0:
         raise CourseError("all lists are empty, so there is no spread to measure.")
@@ -170,7 +178,8 @@ def novelty(lists: np.ndarray, number: np.ndarray, n_users: int) -> float:
         number: (items,) users who have seen each item
     Source: Zhou et al., PNAS 107(10), 2010.
     """
-    return float(-np.log2(np.maximum(number[lists[lists >= 0]], 0.5) / n_users).mean())
+    known_by = np.maximum(number[lists[lists >= 0]], 0.5)
+    return float(-np.log2(known_by / n_users).mean())
 
 
 def diversity(lists: np.ndarray, features: np.ndarray) -> np.ndarray:
@@ -180,10 +189,12 @@ def diversity(lists: np.ndarray, features: np.ndarray) -> np.ndarray:
         features: (items, attributes), for instance genres
     Source: Ziegler et al., *Improving Recommendation Lists Through Topic Diversification*, WWW 2005.
     """
-    unit = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
-    inside = lists >= 0
-    total = (unit[lists] * inside[..., None]).sum(axis=1)  # (users, attributes)
-    own = ((unit[lists] ** 2).sum(axis=2) * inside).sum(axis=1)  # each item with itself
-    pairs = inside.sum(axis=1) * (inside.sum(axis=1) - 1)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return 1 - np.where(pairs > 0, ((total**2).sum(axis=1) - own) / pairs, np.nan)
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    unit = features / np.maximum(length, 1e-12)
+    inside = (lists >= 0)[..., None]  # (users, K, 1)
+    listed = unit[lists] * inside  # (users, K, attributes)
+    with_itself = (listed**2).sum(axis=(1, 2))
+    with_all = (listed.sum(axis=1) ** 2).sum(axis=1)  # sums of all cosines, those with itself too
+    n = inside.sum(axis=(1, 2))
+    pairs = np.where(n > 1, n * (n - 1), np.nan)
+    return 1 - (with_all - with_itself) / pairs

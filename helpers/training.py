@@ -1,36 +1,35 @@
-"""Training: all data as tensors on the device, batches drawn by index, one loop for every model of the course.
-
-Built in notebook 04, section 4.7.
+"""Training: all data as tensors on the device, batches drawn by index, one loop for every model of the course;
+in notebook 04, section 4.7.
 """
 
+import copy
+import math
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, logsigmoid
-from tqdm.auto import tqdm
+from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler, OneCycleLR
 
-from helpers.course import checkpoints
-from helpers.course.errors import CourseError
-from helpers.models import seeded
+from helpers.errors import CourseError
+from helpers.models import DotProduct, SequenceTransformer, seeded
 
 Loss = Callable[..., Tensor]
+Data = tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How to train. The defaults were chosen for DotProduct(64) on a validation set; see data/models/README.md.
+    """How to train. The defaults were chosen for DotProduct(64) on a validation set; see data/README.md, rating_search.
 
     decay: decoupled weight decay of the parameters whose name contains the key; of the others 0
-    patience: epochs without a better validation error before training stops; None: never
     threads: CPU threads; small batches are faster with one
-    mixed: bfloat16 where that is safe, on CUDA only
     """
 
     epochs: int = 16
@@ -38,13 +37,11 @@ class Settings:
     lr: float = 0.0176  # peak of the schedule
     warm_up: float = 0.3  # share of the steps in which the rate rises (one cycle); 0: it falls along a cosine
     decay: Mapping[str, float] = field(default_factory=lambda: {"factors": 0.9, "bias": 0.05, "effect": 8.0})
-    patience: int | None = None
     threads: int = 1
-    mixed: bool = False
 
 
 @dataclass
-class History:
+class Curve:
     """Mean loss of each epoch, validation error after it if there is one, and what it took."""
 
     losses: list[float] = field(default_factory=list)
@@ -56,9 +53,7 @@ class History:
 # Data
 
 
-def rating_tensors(
-    table: pd.DataFrame, shape: tuple[int, int], device: torch.device | str = "cpu"
-) -> tuple[Tensor, ...]:
+def rating_tensors(table: pd.DataFrame, shape: tuple[int, int], device: torch.device | str = "cpu") -> Data:
     """user, item (ratings,) as int64 and rating (ratings,) as float32, on the device.
 
     Raises:
@@ -96,71 +91,70 @@ def squared_error(model: nn.Module, user: Tensor, item: Tensor, rating: Tensor) 
     return (predicted - rating).square().mean()
 
 
-def softmax_error(model: nn.Module, user: Tensor, seen: Tensor) -> Tensor:
-    """Mean surprise at what the users took: -log of its share in the softmax over all items. Notebook 05, section 5.5.
+def softmax_error(model: DotProduct, user: Tensor, seen: Tensor) -> Tensor:
+    """Mean surprise at what the users took: -log of its share in the softmax over all items.
+
+    Built in notebook 05, section 5.5, as `softmax_loss`.
 
     Shapes:
         seen: (batch, items), 1 where the user has an interaction
     """
-    shares = torch.log_softmax(model.scores(user), dim=1)  # (batch, items)
-    return -(shares * seen).sum() / seen.sum()
+    log_shares = torch.log_softmax(model.scores(user), dim=1)  # (batch, items)
+    return -(log_shares * seen).sum() / seen.sum()
 
 
-def next_item_error(model: nn.Module, window: Tensor) -> Tensor:
-    """GPT: mean surprise at the next item, at every position. Notebook 06, section 6.3. Shapes: (batch, length + 1)"""
-    history, target = window[:, :-1], window[:, 1:].masked_fill(window[:, :-1] == model.padding, model.padding)
+def next_item_error(model: SequenceTransformer, window: Tensor) -> Tensor:
+    """GPT: mean surprise at the next item, at every position; in notebook 06, section 6.3.
+
+    Shapes: (batch, length + 1)
+    """
+    history = window[:, :-1]
+    is_padding = history == model.padding
+    target = window[:, 1:].masked_fill(is_padding, model.padding)  # nothing is asked at padding
     logits = model.logits(model(history))  # (batch, length, items)
     return cross_entropy(logits.flatten(0, 1), target.flatten(), ignore_index=model.padding)
 
 
-def masked_item_error(model: nn.Module, window: Tensor, *, share: float = 0.4) -> Tensor:
-    """BERT: mean surprise at items hidden from it, the last one in every second window. Notebook 06,
-    section 6.3. Shapes: (batch, length + 1)"""
+def masked_item_error(model: SequenceTransformer, window: Tensor, *, share: float = 0.4) -> Tensor:
+    """BERT: mean surprise at items hidden from it, the last one in every second window; in notebook 06, section 6.3.
+
+    Shapes: (batch, length + 1)
+    """
     history = window[:, 1:]
+    length = history.shape[1]
     chance = torch.full(history.shape, share, device=window.device)
     chance[:, -1] = 0.5
-    hidden = (torch.rand(history.shape, device=window.device) < chance) & (history != model.padding)
-    hidden[:, -1] |= ~hidden.any(dim=1)  # in every window at least one
-    most = min(history.shape[1], int(history.shape[1] * share) + 8)  # a fixed number of places; more are rare
-    asked, places = hidden.float().topk(most)  # (batch, most)
-    states = model(history.masked_fill(hidden, model.mask))
-    states = states.gather(1, places[:, :, None].expand(-1, -1, states.shape[2]))
-    target = history.gather(1, places).masked_fill(asked == 0, model.padding)
+    is_real = history != model.padding
+    hidden = (torch.rand(history.shape, device=window.device) < chance) & is_real
+    has_none = ~hidden.any(dim=1)
+    hidden[:, -1] |= has_none  # in every window at least one
+    most = min(length, int(length * share) + 8)  # so many places are asked, the same number a window; more are rare
+    asked, places = hidden.float().topk(most)  # (batch, most) each: 1 where hidden, and where that is
+    states = model(history.masked_fill(hidden, model.mask))  # (batch, length, dim)
+    at_places = places[:, :, None].expand(-1, -1, states.shape[2])
+    states = states.gather(1, at_places)  # (batch, most, dim)
+    target = history.gather(1, places).masked_fill(asked == 0, model.padding)  # (batch, most)
     return cross_entropy(model.logits(states).flatten(0, 1), target.flatten(), ignore_index=model.padding)
 
 
-def sampled_error(model: nn.Module, window: Tensor, *, negatives: int = 1, calibration: float = 0.0) -> Tensor:
-    """GPT, asked of each next item and of a few drawn at random whether they come: for catalogues too large to rank.
-
-    calibration 0 is the loss of SASRec; towards 1 it undoes what drawing few negatives does to the scores.
+def sampled_error(model: SequenceTransformer, window: Tensor) -> Tensor:
+    """GPT, asked of each next item and of one drawn at random whether they come: for catalogues too large to rank.
 
     Shapes: (batch, length + 1)
-    Source: Petrov and Macdonald, *gSASRec*, RecSys 2023.
+    Source: Kang and McAuley, *SASRec*, ICDM 2018.
     """
-    states, target = model(window[:, :-1]), window[:, 1:, None]
-    real = (window[:, :-1] != model.padding)[..., None]
-    drawn = torch.randint(model.n_items, (*target.shape[:2], negatives), device=window.device)
-    asked = torch.cat([target.masked_fill(~real, 0), drawn], dim=2)  # (batch, length, 1 + negatives)
-    scores = (model.items(asked) @ states[..., None])[..., 0] + model.item_bias[asked]
-    share = negatives / (model.n_items - 1)
-    power = share * (calibration * (1 - 1 / share) + 1 / share)
-    surprise = -power * logsigmoid(scores[..., 0]) - logsigmoid(-scores[..., 1:]).sum(dim=2)
-    return (surprise * real[..., 0]).sum() / real.sum()
+    history = window[:, :-1]
+    is_real = history != model.padding
+    target = window[:, 1:].masked_fill(~is_real, 0)
+    drawn = torch.randint(model.n_items, target.shape, device=window.device)
+    asked = torch.stack([target, drawn], dim=2)  # (batch, length, 2)
+    states = model(history)[..., None]  # (batch, length, dim, 1)
+    scores = (model.items(asked) @ states)[..., 0] + model.item_bias[asked]  # (batch, length, 2)
+    surprise = -logsigmoid(scores[..., 0]) - logsigmoid(-scores[..., 1])
+    return (surprise * is_real).sum() / is_real.sum()
 
 
 # The loop
-
-
-def train_step(
-    model: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss, batch: tuple[Tensor, ...], *, mixed: bool = False
-) -> Tensor:
-    """One step of the optimizer on one batch; returns the loss before it. All stays on the device of the batch."""
-    optimizer.zero_grad(set_to_none=True)
-    with torch.autocast("cuda", torch.bfloat16) if mixed else nullcontext():
-        value = loss(model, *batch)
-    value.backward()
-    optimizer.step()
-    return value.detach()
 
 
 def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
@@ -172,26 +166,39 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
     for name, weights in model.named_parameters():
         decay = next((d for part, d in settings.decay.items() if part in name), 0.0)
         groups.setdefault(decay, []).append(weights)
-    fused = next(model.parameters()).device.type in ("cpu", "cuda")
     listed = [{"params": members, "weight_decay": decay} for decay, members in groups.items()]
-    return torch.optim.AdamW(listed, lr=settings.lr, fused=fused or None)
+    can_fuse = next(model.parameters()).device.type in ("cpu", "cuda")
+    return torch.optim.AdamW(listed, lr=settings.lr, fused=can_fuse or None)
+
+
+def make_schedule(optimizer: torch.optim.Optimizer, settings: Settings, steps: int) -> LRScheduler:
+    """The learning rate over all steps: up and down in one cycle, or down along a cosine."""
+    if settings.warm_up:
+        return OneCycleLR(optimizer, settings.lr, total_steps=steps, pct_start=settings.warm_up)
+    return CosineAnnealingLR(optimizer, steps)
+
+
+def train_step(model: nn.Module, optimizer: torch.optim.Optimizer, loss: Loss, batch: Data) -> Tensor:
+    """One step of the optimizer on one batch; returns the loss before it. All stays on the device of the batch."""
+    optimizer.zero_grad(set_to_none=True)
+    value = loss(model, *batch)
+    value.backward()
+    optimizer.step()
+    return value.detach()
 
 
 def fit(
     model: nn.Module,
-    data: tuple[Tensor, ...] | Callable[[int], tuple[Tensor, ...]],
+    data: Data | Callable[[int], Data],
     loss: Loss = squared_error,
     settings: Settings | None = None,
     *,
     seed: int,
-    validate: Callable[[nn.Module], float] | None = None,
-    checkpoint: Path | None = None,
-    progress: bool = False,
-) -> History:
+    validate: Callable[[Any], float] | None = None,
+) -> Curve:
     """Train a model where it lies; with `validate`, it ends as it was after its best epoch.
 
-    The same seed gives the same weights on the same machine, also after an interruption if `checkpoint` names a file:
-    it is written after every epoch, and read when it exists.
+    The same seed gives the same weights on the same machine.
 
     Shapes:
         data: tensors with one row an example, all on the model's device; `loss` gets the model and a batch of each.
@@ -199,7 +206,7 @@ def fit(
     Args:
         validate: an error of the model, to be made small
     Raises:
-        CourseError: no rows, a loss that is not finite, or a checkpoint that cannot be used.
+        CourseError: no rows, or a loss that is not finite.
     """
     settings = settings or Settings()
     made = data if callable(data) else lambda epoch: data
@@ -208,99 +215,55 @@ def fit(
         raise CourseError(
             f"{rows} rows, {settings.epochs} epochs of batches of {settings.batch}: each must be above 0."
         )
-    run = _Run(model, settings, -(-rows // settings.batch))
-    if checkpoint is not None and checkpoint.exists():
-        run.load(checkpoint, seed)
-    begun, before, threads = time.perf_counter(), run.history.seconds, torch.get_num_threads()
-    torch.set_num_threads(settings.threads)
+    steps = max(2, math.ceil(rows / settings.batch) * settings.epochs)
+    optimizer = make_optimizer(model, settings)
+    schedule = make_schedule(optimizer, settings, steps)
+    curve, best, begun = Curve(), None, time.perf_counter()
+    with cpu_threads(settings.threads):
+        for epoch in range(settings.epochs):
+            model.train()
+            losses = []
+            with seeded(seed * 100_003 + epoch):
+                for batch in batches(made(epoch), settings.batch):
+                    losses.append(train_step(model, optimizer, loss, batch))
+                    if schedule.last_epoch < steps - 1:  # data made anew may have more batches than at first
+                        schedule.step()
+            curve.losses.append(_mean_loss(torch.stack(losses), epoch, settings.lr))
+            if validate is not None:
+                model.eval()
+                with torch.no_grad():
+                    curve.validation.append(float(validate(model)))
+                if curve.validation[-1] == min(curve.validation):
+                    curve.best_epoch = epoch + 1
+                    best = copy.deepcopy(model.state_dict())
+    if best is not None:
+        model.load_state_dict(best)
+    curve.seconds = time.perf_counter() - begun
+    return curve
+
+
+def batches(data: Data, size: int) -> Iterator[Data]:
+    """All rows once in a new order, `size` at a time. The order is drawn on the CPU: the same one for every device."""
+    order = torch.randperm(len(data[0])).to(data[0].device)
+    for index in order.split(size):
+        yield tuple(part[index] for part in data)
+
+
+@contextmanager
+def cpu_threads(number: int) -> Iterator[None]:
+    """So many threads inside the block; outside as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
     try:
-        epochs = range(len(run.history.losses), settings.epochs)
-        for epoch in tqdm(epochs, unit="epoch", initial=epochs.start, total=settings.epochs, disable=not progress):
-            if run.finished():
-                break
-            with seeded(seed * 100_003 + epoch):  # so that an epoch does not depend on how it was reached
-                run.epoch(made(epoch), loss)
-            run.note(validate)
-            run.history.seconds = before + time.perf_counter() - begun
-            if checkpoint is not None:
-                checkpoints.save(checkpoint, run.state(seed))
+        yield
     finally:
-        torch.set_num_threads(threads)
-    if run.best is not None:
-        model.load_state_dict(run.best)
-    return run.history
+        torch.set_num_threads(before)
 
 
-class _Run:
-    """What one training carries from epoch to epoch."""
-
-    def __init__(self, model: nn.Module, settings: Settings, steps: int) -> None:
-        self.model, self.settings, self.history, self.best = model, settings, History(), None
-        self.optimizer = make_optimizer(model, settings)
-        total = max(2, steps * settings.epochs)
-        schedules = torch.optim.lr_scheduler
-        self.steps = total
-        if settings.warm_up:
-            one_cycle = {"total_steps": total, "pct_start": settings.warm_up}
-            self.schedule = schedules.OneCycleLR(self.optimizer, settings.lr, **one_cycle)
-        else:
-            self.schedule = schedules.CosineAnnealingLR(self.optimizer, total)
-
-    def epoch(self, data: tuple[Tensor, ...], loss: Loss) -> None:
-        """One pass over all rows in a new order."""
-        self.model.train()
-        device, losses = data[0].device, []
-        mixed = self.settings.mixed and device.type == "cuda"
-        order = torch.randperm(len(data[0])).to(device)  # drawn on the CPU: the same batches on every device
-        for index in order.split(self.settings.batch):
-            batch = tuple(part[index] for part in data)
-            losses.append(train_step(self.model, self.optimizer, loss, batch, mixed=mixed))
-            if self.schedule.last_epoch < self.steps - 1:
-                self.schedule.step()
-        self._keep(torch.stack(losses))  # one look an epoch: looking at every step would stall a GPU
-
-    def _keep(self, losses: Tensor) -> None:
-        bad = (~losses.isfinite()).nonzero()
-        if len(bad):
-            step = len(self.history.losses) * len(losses) + int(bad[0]) + 1
-            lr = self.settings.lr
-            raise CourseError(
-                f"the loss is not finite at step {step} with the learning rate {lr:g}: take a smaller lr."
-            )
-        self.history.losses.append(float(losses.mean()))
-
-    def note(self, validate: Callable[[nn.Module], float] | None) -> None:
-        """Ask for the validation error, and keep the weights if it is the best so far."""
-        if validate is None:
-            return
-        self.model.eval()
-        with torch.no_grad():
-            self.history.validation.append(float(validate(self.model)))
-        if self.history.validation[-1] == min(self.history.validation):
-            self.history.best_epoch = len(self.history.validation)
-            self.best = {name: value.detach().clone() for name, value in self.model.state_dict().items()}
-
-    def finished(self) -> bool:
-        """Whether the last `patience` epochs brought nothing."""
-        patience, done = self.settings.patience, len(self.history.validation)
-        return patience is not None and done > 0 and done - self.history.best_epoch >= patience
-
-    def state(self, seed: int) -> dict:
-        """All that the next epoch needs."""
-        parts = {"model": self.model, "optimizer": self.optimizer, "schedule": self.schedule}
-        states = {name: part.state_dict() for name, part in parts.items()}
-        return states | {"best": self.best, "history": asdict(self.history), "made_by": _made_by(seed, self.settings)}
-
-    def load(self, path: Path, seed: int) -> None:
-        """Go on from a checkpoint."""
-        state = checkpoints.load(path, self.model)
-        if state["made_by"] != _made_by(seed, self.settings):
-            raise CourseError(f"{path} was made with another seed or other settings: delete it, or name another file.")
-        self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.best, self.history = state["best"], History(**state["history"])
-
-
-def _made_by(seed: int, settings: Settings) -> str:
-    return repr((seed, sorted(asdict(settings).items(), key=lambda pair: pair[0])))
+def _mean_loss(losses: Tensor, epoch: int, lr: float) -> float:
+    """The mean over an epoch's batches. One look an epoch: looking at every step would stall a GPU."""
+    bad = (~losses.isfinite()).nonzero()
+    if len(bad):
+        step = epoch * len(losses) + int(bad[0]) + 1
+        raise CourseError(f"the loss is not finite at step {step} with the learning rate {lr:g}: take a smaller lr.")
+    return float(losses.mean())

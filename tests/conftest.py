@@ -1,4 +1,4 @@
-"""What all tests share: strict claims, no network, and a plain summary."""
+"""What all tests share: strict claims, no network, fresh figures compared by kind, and a plain summary."""
 
 import importlib.util
 import os
@@ -14,17 +14,35 @@ GUARD = ROOT / "tests" / "guard"
 os.environ["RECSYS_EXPLAINED_CLAIMS"] = "strict"
 os.environ["PYTHONPATH"] = os.pathsep.join([str(GUARD), *filter(None, [os.environ.get("PYTHONPATH")])])
 os.environ |= {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1,localhost"}
-os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # threads that wait by spinning starve the other workers
 os.environ |= {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}  # nobody listens there
 
 _spec = importlib.util.spec_from_file_location("network_guard", GUARD / "sitecustomize.py")
 _spec.loader.exec_module(importlib.util.module_from_spec(_spec))
 
 
-@pytest.fixture(scope="session")
-def root() -> Path:
-    """The folder of the project."""
-    return ROOT
+def pytest_collection_modifyitems(items):
+    """Cells that nbval executes start kernels; so `make check` leaves them out."""
+    for item in items:
+        if item.path.suffix == ".ipynb":
+            item.add_marker(pytest.mark.kernel)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """nbval does not compare the record of a page, whose figures are compared by kind: here, as soon as it ran."""
+    result = yield
+    outputs = getattr(item, "test_outputs", None)
+    if outputs is not None:
+        from expected import compare
+        from notebook_files import page_of
+
+        from helpers.page import RECORD
+
+        for output in outputs:
+            metrics = output.get("data", {}).get(RECORD)
+            if metrics is not None:
+                assert compare(page_of(item.path).EXPECTED, metrics) == []
+    return result
 
 
 @pytest.fixture

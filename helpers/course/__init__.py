@@ -1,1 +1,0 @@
-"""The machinery of the pages: sources, results, sentences, claims and exercises."""

@@ -1,0 +1,95 @@
+"""The exercises of a page: a reference and checks each; a check names the likely mistake."""
+
+import inspect
+import textwrap
+from collections.abc import Callable
+
+import numpy as np
+from IPython.display import display
+
+from helpers.errors import CourseError
+from helpers.page import say
+
+
+class Exercises:
+    """The exercises of one notebook: a reference and its checks each, registered by decorators.
+
+    A check takes the learner's function and returns None, or a sentence that names the likely mistake.
+    """
+
+    def __init__(self) -> None:
+        self.references: dict[str, Callable] = {}
+        self.checks: dict[str, list[Callable[[Callable], str | None]]] = {}
+
+    def reference(self, number: str) -> Callable:
+        """Register the decorated function as the solution of exercise `number`."""
+
+        def register(function: Callable) -> Callable:
+            self.references[number] = function
+            return function
+
+        return register
+
+    def checks_for(self, number: str) -> Callable:
+        """Register the decorated function as the next check of exercise `number`."""
+
+        def register(function: Callable) -> Callable:
+            self.checks.setdefault(number, []).append(function)
+            return function
+
+        return register
+
+    def check(self, number: str, attempt: Callable) -> None:
+        """Say whether an attempt is missing, wrong (and probably why), or passed."""
+        self._known(number)
+        say(f"**{number}** {self.verdict(number, attempt)}")
+
+    def verdict(self, number: str, attempt: Callable) -> str:
+        """The sentence that `check` shows."""
+        if is_stub(attempt):
+            return "not attempted yet."
+        for check in self.checks[number]:
+            try:
+                mistake = check(attempt)
+            except Exception as error:
+                mistake = f"your function stopped with {type(error).__name__}: {error}"
+            if mistake:
+                return f"not yet: {mistake}"
+        return f"passed: {len(self.checks[number])} checks."
+
+    def solution(self, number: str) -> None:
+        """Show the reference of exercise `number`."""
+        self._known(number)
+        source = inspect.getsource(self.references[number])
+        source = textwrap.dedent(source[source.index("def ") :])
+        display({"text/plain": source, "text/markdown": f"```python\n{source}```"}, raw=True)
+
+    def _known(self, number: str) -> None:
+        if number not in self.references:
+            raise CourseError(f"there is no exercise {number!r} here: it is one of {', '.join(self.references)}.")
+
+
+def is_stub(function: Callable) -> bool:
+    """Whether a function's body is nothing but a docstring and `...` (or `pass`)."""
+
+    def documented():
+        """Nothing."""
+        ...
+
+    def bare(): ...
+
+    code = getattr(function, "__code__", None)
+    empty = (documented.__code__.co_code, bare.__code__.co_code)
+    return code is not None and code.co_code in empty and code.co_consts[-1] is None  # and not a constant
+
+
+def expect_array(got: object, shape: tuple[int, ...]) -> str | None:
+    """The first check of most exercises: an array of this shape came back."""
+    if got is None:
+        return "your function returns None: is the `return` missing?"
+    array = np.asarray(got)
+    if array.shape != shape:
+        return f"the result has shape {array.shape}, and {shape} is asked for."
+    if not np.issubdtype(array.dtype, np.number) or not np.isfinite(array).all():
+        return "the result holds something that is not a finite number."
+    return None

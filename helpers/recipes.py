@@ -1,0 +1,257 @@
+"""How the models of the pages are built, trained and judged, and the trained ones that are stored."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from helpers import data, metrics, models, stored, training
+from helpers.errors import CourseError
+from helpers.planted import planted_sequences
+
+
+def known(what: str, name: str, among: Sequence[str]) -> str:
+    """The name, if it is one of these.
+
+    Raises:
+        CourseError: naming what there is.
+    """
+    if name not in among:
+        raise CourseError(f"there is no {what} {name!r}: it is one of {', '.join(among)}.")
+    return name
+
+
+# Ratings (notebook 04)
+
+RATING_MODELS = ("dot product", "NeuMF", "with attributes", "attributes shuffled", "attributes as biases")
+NEUMF = training.Settings(epochs=12, lr=0.01, decay={"factors": 2.0, "network": 0.1, "output": 0.1})
+
+
+def rating_model(
+    kind: str, ratings: data.Ratings, *, dim: int | None = None, mean: float, seed: int
+) -> tuple[torch.nn.Module, training.Settings]:
+    """A model of notebook 04 before training, one of `RATING_MODELS`, and the settings it is trained with."""
+    known("rating model", kind, RATING_MODELS)
+    if kind == "NeuMF":
+        return models.NeuMF(*ratings.shape, dim or 16, mean=mean, seed=seed), NEUMF
+    if kind == "dot product":
+        return models.DotProduct(*ratings.shape, dim or 64, mean=mean, seed=seed), training.Settings()
+    return attribute_model(kind, ratings, dim=dim or 64, mean=mean, seed=seed), training.Settings()
+
+
+def attribute_model(kind: str, ratings: data.Ratings, *, dim: int, mean: float, seed: int) -> models.FeatureDotProduct:
+    """A dot product with attributes, or one of its controls: dealt to somebody else, or as biases alone."""
+    of_users, of_items = (torch.tensor(part.to_numpy()) for part in data.attributes(ratings))
+    if kind == "attributes shuffled":
+        with models.seeded(1_000 + seed):
+            of_users, of_items = (part[torch.randperm(len(part))] for part in (of_users, of_items))
+    model = models.FeatureDotProduct(of_users, of_items, dim, mean=mean, seed=seed)
+    if kind == "attributes as biases":
+        for effect in (model.user_effect, model.item_effect):
+            _only_biases(effect)
+    return model
+
+
+def _only_biases(effect: torch.nn.Parameter) -> None:
+    """Vectors do not move: their effects are 0 and have no slope. Shape: (attributes, dim + 1), the bias last"""
+    is_bias = torch.zeros_like(effect)
+    is_bias[:, -1] = 1
+    effect.data *= is_bias
+    effect.register_hook(lambda slope: slope * is_bias)
+
+
+# Lists (notebook 05)
+
+LIST_MODELS = ("popularity", "item-kNN", "EASE", "dot product", "dot product of histories")
+TRAINED = LIST_MODELS[3:]  # those that start at random
+SOFTMAX = training.Settings(epochs=40, batch=64, lr=0.05, decay={"factors": 1.0})
+
+
+def softmax_dot(
+    kind: str,
+    seen: np.ndarray,
+    *,
+    dim: int = 64,
+    lr: float = SOFTMAX.lr,
+    factors: float = SOFTMAX.decay["factors"],
+    seed: int,
+) -> models.DotProduct:
+    """A dot product, trained to give what users took a large share of the softmax. Shapes: seen (users, items)"""
+    known("trained list model", kind, TRAINED)
+    taken = torch.tensor(seen, dtype=torch.float32)
+    model: models.DotProduct = models.HistoryDotProduct(taken, dim, seed=seed)
+    if kind == "dot product":
+        model = models.DotProduct(len(seen), seen.shape[1], dim, spread=0.1, seed=seed)
+    settings = replace(SOFTMAX, lr=lr, decay={"factors": factors})
+    training.fit(model, (torch.arange(len(seen)), taken), training.softmax_error, settings, seed=seed)
+    return model.eval()
+
+
+def list_scores(kind: str, seen: np.ndarray, *, seed: int = 0, **settings: Any) -> np.ndarray:
+    """Scores of every item for every user, by one of `LIST_MODELS`. Shapes: (users, items) → (users, items)"""
+    known("list model", kind, LIST_MODELS)
+    if kind == "popularity":
+        return np.tile(seen.sum(axis=0), (len(seen), 1))
+    if kind == "item-kNN":
+        return seen @ models.neighbour_weights(seen, **settings)
+    if kind == "EASE":
+        return seen @ models.ease_weights(seen, **settings)
+    model = softmax_dot(kind, seen, seed=seed, **settings)
+    with torch.no_grad():
+        return model.scores(torch.arange(len(seen))).numpy()
+
+
+def list_quality(scores: np.ndarray, train: pd.DataFrame, test: pd.DataFrame, *, k: int = 10) -> pd.DataFrame:
+    """Metrics of the lists that these scores give, one row a user of the test set. Shapes: scores (users, items)"""
+    users = np.unique(test["user"])
+    lists = metrics.recommend(lambda batch: scores[batch], users, train, scores.shape[1], k=k)
+    return metrics.list_metrics(lists, users, test)
+
+
+# Transformers over histories (notebook 06)
+
+ARCHITECTURES = ("GPT", "BERT")
+LENGTH = 50  # items of a history that a model sees
+LOSSES: dict[str, training.Loss] = {"all items": training.next_item_error, "1 negative": training.sampled_error}
+
+
+def train_transformer(
+    table: pd.DataFrame,
+    shape: tuple[int, int],
+    *,
+    architecture: str = "GPT",
+    loss: str = "all items",
+    epochs: int = 12,
+    anew: bool = False,
+    seed: int,
+    device: torch.device | str = "cpu",
+    validation: pd.DataFrame | None = None,
+    **options: Any,
+) -> tuple[models.SequenceTransformer, training.Curve]:
+    """A GPT or BERT trained on the histories of a table; `options` go to the model.
+
+    Args:
+        anew: for long trainings: windows are cut anew for each epoch, and the learning rate has no warm-up
+        validation: held-out items; the model ends as it was after the epoch whose lists had the best NDCG
+    """
+    known("architecture", architecture, ARCHITECTURES)
+    known("loss", loss, list(LOSSES))
+    options = {"length": LENGTH, "dropout": 0.3} | options
+    model = models.SequenceTransformer(shape[1], causal=architecture == "GPT", seed=seed, **options).to(device)
+    histories = data.histories(table, shape[0])
+
+    def windows(epoch: int) -> tuple[torch.Tensor]:
+        """The histories cut for an epoch: (windows, length + 1)"""
+        rng = np.random.default_rng([seed, epoch]) if anew else None
+        return (torch.tensor(data.windows(histories, model.length, model.padding, rng), device=device),)
+
+    def error(model: models.SequenceTransformer) -> float:
+        """1 - NDCG@10 of full rankings of the held-out items."""
+        return 1 - float(sequence_quality(model, histories, table, validation)["ndcg"].mean())
+
+    settings = training.Settings(epochs, batch=64, lr=0.004, warm_up=0 if anew else 0.3, decay={}, threads=2)
+    asked = training.masked_item_error if architecture == "BERT" else LOSSES[loss]
+    validate = None if validation is None else error
+    curve = training.fit(model, windows, asked, settings, seed=seed, validate=validate)
+    return model.eval(), curve
+
+
+def sequence_scores(model: models.SequenceTransformer, histories: Sequence[np.ndarray]) -> Callable:
+    """Users (batch,) → scores of all items (batch, items), for `metrics.recommend`."""
+    device = model.item_bias.device
+    padded = torch.tensor(data.pad_left(histories, model.length, model.padding), device=device)  # (users, length)
+
+    @torch.no_grad()
+    def score(users: np.ndarray) -> np.ndarray:
+        """Scores of all items for these users."""
+        return model.scores(padded[torch.as_tensor(users, device=device)]).cpu().numpy()
+
+    return score
+
+
+def sequence_quality(
+    model: models.SequenceTransformer,
+    histories: Sequence[np.ndarray],
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    *,
+    k: int = 10,
+) -> pd.DataFrame:
+    """Full-ranking metrics of the lists a transformer makes of these histories, one row a user of the test set."""
+    users = np.unique(test["user"])
+    lists = metrics.recommend(sequence_scores(model, histories), users, train, model.n_items, k=k)
+    return metrics.list_metrics(lists, users, test)
+
+
+def shuffled(histories: Sequence[np.ndarray], seed: int) -> list[np.ndarray]:
+    """What a model sees of each history, in a random order."""
+    rng = np.random.default_rng(seed)
+    return [rng.permutation(codes[-LENGTH:]) for codes in histories]
+
+
+# Planted rules (notebook 06)
+
+
+def following_error(model: models.SequenceTransformer, history: torch.Tensor, following: torch.Tensor) -> torch.Tensor:
+    """Mean surprise at what follows a history. Shapes: (batch, length), (batch,)"""
+    return torch.nn.functional.cross_entropy(model.scores(history), following)
+
+
+def learn_rule(
+    rule: str, *, layers: int = 2, n: int = 6000, seed: int, device: torch.device | str = "cpu"
+) -> tuple[models.SequenceTransformer, training.Curve]:
+    """A GPT trained on planted histories; the curve's validation is the share of wrong answers on new ones."""
+    told = planted_sequences(n, rule=rule, seed=seed)
+    new = planted_sequences(1000, rule=rule, seed=10_000 + seed)
+    as_tensor = partial(torch.tensor, device=device)
+    asked, answer = as_tensor(new.histories), as_tensor(new.following)
+    wrong = lambda model: float((model.scores(asked).argmax(dim=1) != answer).float().mean())
+    options = {"layers": layers, "length": told.histories.shape[1], "dropout": 0.0}
+    model = models.SequenceTransformer(told.n_items, 32, **options, seed=seed).to(device)
+    settings = training.Settings(epochs=10, batch=128, lr=0.004, decay={}, threads=1)
+    rows = (as_tensor(told.histories), as_tensor(told.following))
+    curve = training.fit(model, rows, following_error, settings, seed=seed, validate=wrong)
+    return model.eval(), curve
+
+
+# Trained models that are stored
+
+
+def trained(name: str, device: torch.device | str = "cpu") -> models.SequenceTransformer:
+    """A transformer of data/models/, ready to be looked into.
+
+    Raises:
+        CourseError: an unknown name, or a checkpoint that is missing, cut short or does not fit its own description.
+    """
+    card, weights = stored.checkpoint(name)
+    try:
+        model = models.SequenceTransformer(**card["model"], seed=0)
+        model.load_state_dict(weights)
+    except (TypeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:140]
+        raise CourseError(f"{name} does not fit its description ({reason}): run `make models`.") from None
+    return model.to(device).eval()
+
+
+def several_trained(
+    ratings: data.Ratings,
+    train: pd.DataFrame,
+    *,
+    architecture: str = "GPT",
+    number: int = 3,
+    device: torch.device | str = "cpu",
+) -> list[models.SequenceTransformer]:
+    """Trainings of a GPT or BERT over histories: the stored ones of MovieLens-100K, and further or others live."""
+    known("architecture", architecture, ARCHITECTURES)
+    names = []
+    if ratings.name == "movielens-100k":
+        names = stored.checkpoints(f"{architecture.lower()}-movielens")[:number]
+    live = [
+        train_transformer(train, ratings.shape, architecture=architecture, seed=seed, device=device)[0]
+        for seed in range(len(names), number)
+    ]
+    return [trained(name, device) for name in names] + live

@@ -1,0 +1,147 @@
+"""Sentences, claims, parameter checks and the short traceback of the pages."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from helpers.errors import CourseError
+from helpers.page import ClaimFailed, claim, digits, fact, parameter, record, say, show_here
+
+
+@pytest.fixture
+def relaxed(monkeypatch):
+    """Claims as a reader meets them outside of `make`."""
+    monkeypatch.delenv("RECSYS_EXPLAINED_CLAIMS")
+
+
+def test_say_shows_one_line(capsys):
+    say("two\n   lines")
+    assert "'two lines'" in capsys.readouterr().out
+
+
+def test_a_true_claim_prints_its_sentence_and_range(capsys):
+    claim("the gap is positive", [0.31, 0.44, 0.39], above=0.1)
+    assert "✓ **the gap is positive** (0.31 to 0.44 over 3 runs; stated: above 0.1)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("values", [[0.3, 0.4, 0.1], [0.3, 0.05, 0.4], [-1, -2, -3]])
+def test_a_false_claim_stops_a_strict_page(values):
+    with pytest.raises(ClaimFailed, match="not so in this run: the gap is positive"):
+        claim("the gap is positive", values, above=0.1)
+
+
+def test_a_false_claim_is_reported_elsewhere_and_the_page_goes_on(relaxed, capsys):
+    claim("the gap is positive", [0.3, 0.05, 0.4], above=0.1)
+    assert "✗ not so here: the gap is positive" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("below", "above", "holds"), [(1, 0, True), (0.4, 0, False), (1, 0.3, False), (0.4, None, False)]
+)
+def test_both_bounds_count(below, above, holds):
+    if holds:
+        claim("within", [0.2, 0.3, 0.5], above=above, below=below)
+    else:
+        with pytest.raises(ClaimFailed):
+            claim("within", [0.2, 0.3, 0.5], above=above, below=below)
+
+
+@pytest.mark.parametrize(
+    ("values", "bounds", "message"),
+    [
+        ([0.3, 0.4], {"above": 0}, "at least three seeds"),
+        ([], {"above": 0}, "rests on 0 value"),
+        ([1, 2, 3], {}, "has no bound"),
+        ([1, np.nan, 3], {"above": 0}, "not a finite number"),
+        ([1, np.inf, 3], {"above": 0}, "not a finite number"),
+    ],
+)
+def test_a_claim_without_evidence_is_refused_everywhere(values, bounds, message, relaxed):
+    with pytest.raises(CourseError, match=message):
+        claim("something", values, **bounds)
+
+
+def test_a_fact_holds_or_stops(capsys):
+    fact("two is more than one", 2 > 1)
+    assert "✓ **two is more than one**" in capsys.readouterr().out
+    with pytest.raises(ClaimFailed):
+        fact("one is more than two", np.bool_(1 > 2))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (2e-16, "0"),
+        (-3e-10, "0"),
+        (0.0123, "0.01"),
+        (0.94123, "0.94"),
+        (3.14159, "3.14"),
+        (-0.2, "-0.20"),
+        (12345, "1e+04"),
+    ],
+)
+def test_digits_shows_what_holds(value, text):
+    assert digits(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "rules", "sentence"),
+    [
+        ("many", int, {"at_least": 3}, "SEEDS = 'many' cannot be used: it must be a whole number and at least 3"),
+        (2, int, {"at_least": 3}, "SEEDS = 2 cannot be used"),
+        (True, int, {}, "must be a whole number"),
+        (2.5, int, {}, "must be a whole number"),
+        ("yes", bool, {}, "must be True or False"),
+        (1, bool, {}, "must be True or False"),
+        (0.0, float, {"above": 0}, "a number and above 0"),
+        (float("nan"), float, {"at_least": 0}, "a number and at least 0"),
+        (None, str, {}, "must be a text"),
+        (99, int, {"at_most": 50}, "at most 50"),
+    ],
+)
+def test_a_bad_parameter_is_refused_in_one_sentence(value, kind, rules, sentence):
+    with pytest.raises(CourseError, match=sentence) as error:
+        parameter("SEEDS", value, kind, **rules)
+    assert "\n" not in str(error.value) and "Change it in the parameters cell." in str(error.value)
+
+
+@pytest.mark.parametrize(("value", "kind"), [(3, int), (3, float), (0.5, float), ("toy", str), (True, bool)])
+def test_a_good_parameter_passes_silently(value, kind, capsys):
+    parameter("X", value, kind)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_reader_sees_their_line_and_one_sentence_and_no_stack(capsys):
+    shell = InteractiveShell.instance()
+    shell.run_cell("from helpers.data import load_ratings\n\nratings = load_ratings('nothing')")
+    shown = capsys.readouterr()
+    lines = [line for line in (shown.out + shown.err).splitlines() if line.strip()]
+    assert len(lines) == 2
+    assert "ratings = load_ratings('nothing')" in lines[0]
+    assert lines[1].startswith("CourseError: there is no dataset 'nothing'")
+
+
+def test_a_range_that_varies_is_marked_and_its_bound_is_tested_all_the_same(capsys):
+    claim("the gap is positive", [0.31, 0.44, 0.39], above=0.1, varies=True)
+    assert "(`0.31 to 0.44 ⚙` over 3 runs; stated: above 0.1)" in capsys.readouterr().out
+    with pytest.raises(ClaimFailed):
+        claim("the gap is positive", [0.31, 0.04, 0.39], above=0.1, varies=True)
+
+
+def test_a_table_of_the_machine_marks_every_number_and_no_name(capsys):
+    show_here(pd.DataFrame({"error": [0.123, 0.2], "n": [3, 4]}, index=pd.Index(["a", "b"], name="model")))
+    shown = capsys.readouterr().out
+    assert "| a | `0.12 ⚙` | `3 ⚙` |" in shown and "| model | error | n |" in shown
+
+
+def test_record_takes_numpy_numbers_and_missing_figures(capsys):
+    record(count=np.int64(3), error=np.float32(0.5), temporal=None, name="x", flag=np.bool_(True))
+    shown = capsys.readouterr().out
+    assert "count" in shown and "not in these data" in shown
+
+
+@pytest.mark.parametrize("bad", [float("nan"), np.inf, [1, 2], np.ones(2), object()])
+def test_record_refuses_what_is_no_figure(bad):
+    with pytest.raises(CourseError, match="rmse = "):
+        record(rmse=bad)

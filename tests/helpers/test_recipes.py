@@ -1,0 +1,93 @@
+"""Trained models that are stored: they have learned what their cards say; unknown kinds are refused by name."""
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import data, metrics, recipes, stored
+from helpers.errors import CourseError
+from helpers.planted import planted_sequences
+
+PLANTED = stored.checkpoints("planted")
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_model_answers_as_its_card_says(name):
+    rule, seed = name.split("-")[1:]
+    new = planted_sequences(1000, rule=rule, seed=10_000 + int(seed))
+    with torch.no_grad():
+        answers = recipes.trained(name).scores(torch.tensor(new.histories)).argmax(dim=1).numpy()
+    card, _ = stored.checkpoint(name)
+    right = (answers == new.following).mean()
+    assert right >= 0.99 and card["figures"]["accuracy"] == pytest.approx(right, abs=1e-4)
+
+
+@pytest.mark.parametrize(("architecture", "place"), [("GPT", 1), ("GPT", 2), ("GPT", 3), ("BERT", 1)])
+def test_a_model_over_histories_ranks_as_its_card_says_and_has_its_place_on_validation(architecture, place):
+    ratings = data.load_ratings("movielens-100k")
+    train, test = data.split_leave_last_out(ratings.table)
+    name = f"{architecture.lower()}-movielens" + (f"-{place}" if place > 1 else "")
+    model, known = recipes.trained(name), data.histories(train, ratings.shape[0])
+    quality = recipes.sequence_quality(model, known, train, test).mean()
+    figures = stored.checkpoint(name)[0]["figures"]
+    assert figures["hr10"] == pytest.approx(quality["hr"], abs=0.004)
+    assert figures["ndcg10"] == pytest.approx(quality["ndcg"], abs=0.004)
+    judged = stored.table("sequence_validation").query("architecture == @architecture and epochs == 40")
+    assert figures["seed"] == judged.sort_values("ndcg10_validation", ascending=False)["seed"].iloc[place - 1]
+
+
+def test_pages_that_look_inside_get_the_stored_ones_and_other_data_their_own(monkeypatch):
+    monkeypatch.setattr(recipes, "trained", lambda name, device: name)
+    monkeypatch.setattr(recipes, "train_transformer", lambda *_, seed, **__: (f"seed {seed}", None))
+    movielens, other = data.load_ratings("movielens-100k"), data.planted_ratings(20, 30, per_user=5)
+    assert recipes.several_trained(movielens, None, number=2) == ["gpt-movielens", "gpt-movielens-2"]
+    assert recipes.several_trained(movielens, None, number=4)[3:] == ["seed 3"]
+    assert recipes.several_trained(other, None, architecture="BERT", number=2) == ["seed 0", "seed 1"]
+
+
+def test_the_same_seed_learns_a_rule_to_the_same_weights():
+    one, two = (recipes.learn_rule("trigger", n=600, seed=1)[0].state_dict() for _ in range(2))
+    assert all(torch.equal(value, two[name]) for name, value in one.items())
+
+
+def test_control_attributes_are_dealt_to_others_or_move_no_vector():
+    ratings = data.load_ratings("movielens-100k")
+    true, dealt, biases = (
+        recipes.rating_model(kind, ratings, mean=3.5, seed=0)[0]
+        for kind in ("with attributes", "attributes shuffled", "attributes as biases")
+    )
+    assert not torch.equal(true.user_features, dealt.user_features)
+    assert torch.equal(true.user_features.sum(dim=0), dealt.user_features.sum(dim=0))
+    assert biases.user_effect[:, :-1].abs().sum() == 0 < biases.user_effect[:, -1].abs().sum()
+    biases(torch.tensor([0]), torch.tensor([0])).sum().backward()
+    assert biases.user_effect.grad[:, :-1].abs().sum() == 0 < biases.user_effect.grad[:, -1].abs().sum()
+
+
+def test_lists_of_these_scores_leave_out_what_was_seen():
+    table = data.planted_ratings(30, 40, per_user=8).table
+    train, _ = data.split_leave_last_out(table)
+    seen = data.interactions(train, (30, 40))
+    for kind, settings in {"popularity": {}, "item-kNN": {"neighbours": 5}, "EASE": {"ridge": 5.0}}.items():
+        scores = recipes.list_scores(kind, seen, **settings)
+        lists = metrics.recommend(lambda users, scores=scores: scores[users], np.arange(30), train, 40, k=10)
+        assert scores.shape == (30, 40) and not any(seen[user, row].any() for user, row in enumerate(lists))
+
+
+RATINGS = data.planted_ratings(20, 30, per_user=5)
+SEEN = data.interactions(RATINGS.table, RATINGS.shape)
+
+
+@pytest.mark.parametrize(
+    ("call", "there"),
+    [
+        (lambda: recipes.rating_model("attributes", RATINGS, mean=3.0, seed=0), "dot product, NeuMF, with attributes"),
+        (lambda: recipes.softmax_dot("EASE", SEEN, seed=0), "dot product, dot product of histories"),
+        (lambda: recipes.list_scores("kNN", SEEN), "popularity, item-kNN, EASE"),
+        (lambda: recipes.train_transformer(RATINGS.table, RATINGS.shape, architecture="Bert", seed=0), "GPT, BERT"),
+        (lambda: recipes.train_transformer(RATINGS.table, RATINGS.shape, loss="all", seed=0), "all items, 1 negative"),
+        (lambda: recipes.several_trained(RATINGS, None, architecture="gpt"), "GPT, BERT"),
+    ],
+)
+def test_an_unknown_kind_is_refused_with_the_list_of_what_there_is(call, there):
+    with pytest.raises(CourseError, match=f"it is one of {there}"):
+        call()
