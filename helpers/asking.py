@@ -96,18 +96,25 @@ def liked_prompt(titles: list[str]) -> str:
 
 def listing_prompt(titles: list[str], listed: list[str], *, numbered: bool = False) -> str:
     """The same, then candidates to choose from, and a question for a title or for its number."""
-    lines = (f"{place}. {title}\n" if numbered else f"{title}\n" for place, title in enumerate(listed, start=1))
-    question = "the one that this person will like most" + (" is number " if numbered else ":\n")
-    return f"{liked_prompt(titles)}\nFive films that this person has not seen:\n{''.join(lines)}\nOf these, {question}"
+    lines = [f"{title}\n" for title in listed]
+    question = "the one that this person will like most:\n"
+    if numbered:
+        lines = [f"{place}. {line}" for place, line in enumerate(lines, start=1)]
+        question = "the one that this person will like most is number "
+    told = liked_prompt(titles)
+    return f"{told}\nFive films that this person has not seen:\n{''.join(lines)}\nOf these, {question}"
 
 
 def picks(llm: language.Language, known: list[str], listed: list[str], *, numbered: bool = False) -> np.ndarray:
     """The place that the model picks, with the first film at each place in turn. Shape: (5,), places from 0"""
     chosen = []
     for shift in range(len(listed)):
-        order = [*np.roll(listed, shift)]
-        answers = [str(place + 1) if numbered else f"{title}\n" for place, title in enumerate(order)]
-        scores, _ = language.log_likelihood(llm, listing_prompt(known, order, numbered=numbered), answers)
+        order = list(np.roll(listed, shift))
+        prompt = listing_prompt(known, order, numbered=numbered)
+        answers = [f"{title}\n" for title in order]
+        if numbered:
+            answers = [str(place) for place in range(1, len(order) + 1)]
+        scores, _ = language.log_likelihood(llm, prompt, answers)
         chosen.append(int(np.argmax(scores)))
     return np.array(chosen)
 

@@ -81,7 +81,11 @@ def toy_matrix() -> np.ndarray:
 
 
 def _assemble(
-    name: str, raw: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame, truth: planted.Truth | None = None
+    name: str,
+    raw: pd.DataFrame,
+    users: pd.DataFrame,
+    items: pd.DataFrame,
+    truth: planted.Truth | None = None,
 ) -> Ratings:
     """Replace ids by codes. `users` and `items` have an id column in code order."""
     kept = [column for column in ("user", "item", "rating", "timestamp") if column in raw]
@@ -151,7 +155,10 @@ def pad_left(sequences: Sequence[np.ndarray], length: int, padding: int) -> np.n
 
 
 def windows(
-    sequences: Sequence[np.ndarray], length: int, padding: int, rng: np.random.Generator | None = None
+    sequences: Sequence[np.ndarray],
+    length: int,
+    padding: int,
+    rng: np.random.Generator | None = None,
 ) -> np.ndarray:
     """Histories cut from their end into windows of length + 1 that share one item, so that each item but the first has
     a place after another one exactly once. With `rng` the last window has a length drawn for each history.

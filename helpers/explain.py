@@ -86,7 +86,12 @@ def gradient_times_input(model: SequenceTransformer, history: Tensor, target: Te
 
 
 def integrated_gradients(
-    model: SequenceTransformer, history: Tensor, target: Tensor, *, steps: int = 50, baseline: Tensor | None = None
+    model: SequenceTransformer,
+    history: Tensor,
+    target: Tensor,
+    *,
+    steps: int = 50,
+    baseline: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Slopes along the way from a baseline (zero vectors) to the vectors of the items, times that way.
 
@@ -319,7 +324,12 @@ def influence(features: np.ndarray, ratings: np.ndarray, asked: np.ndarray, *, r
 
 @torch.no_grad()
 def counterfactual(
-    model: SequenceTransformer, history: Tensor, unseen: Tensor, *, most: int = 5, exact: bool = False
+    model: SequenceTransformer,
+    history: Tensor,
+    unseen: Tensor,
+    *,
+    most: int = 5,
+    exact: bool = False,
 ) -> tuple[int, Tensor | None]:
     """The recommendation, and a small set of past items without which another item would be recommended.
 
@@ -352,7 +362,13 @@ def counterfactual(
     return int(target), None
 
 
-def _leads(model: SequenceTransformer, history: Tensor, sets: Tensor, unseen: Tensor, target: int) -> Tensor:
+def _leads(
+    model: SequenceTransformer,
+    history: Tensor,
+    sets: Tensor,
+    unseen: Tensor,
+    target: int,
+) -> Tensor:
     """How far the target stays ahead of all others without each set of items. Shape: (sets,)"""
     kept = torch.ones(len(sets), len(history), dtype=torch.bool, device=history.device)
     kept = kept.scatter(1, sets, False)  # (sets, length)

@@ -10,7 +10,14 @@ from helpers.errors import CourseError
 Factors = tuple[np.ndarray, np.ndarray]
 
 
-def start(n_users: int, n_items: int, rank: int, *, seed: int, scale: float = 1.0) -> Factors:
+def start(
+    n_users: int,
+    n_items: int,
+    rank: int,
+    *,
+    seed: int,
+    scale: float = 1.0,
+) -> Factors:
     """Random factors to begin from: every entry normal with standard deviation `scale`."""
     rng = np.random.default_rng(seed)
     U = rng.normal(0, scale, (n_users, rank))
@@ -33,7 +40,14 @@ def errors(R: np.ndarray, mask: np.ndarray, U: np.ndarray, V: np.ndarray) -> np.
 
 
 def gradient_descent(
-    R: np.ndarray, mask: np.ndarray, U: np.ndarray, V: np.ndarray, *, step: float, iterations: int, ridge: float = 0.0
+    R: np.ndarray,
+    mask: np.ndarray,
+    U: np.ndarray,
+    V: np.ndarray,
+    *,
+    step: float,
+    iterations: int,
+    ridge: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All ratings at once, `iterations` steps downhill.
 
@@ -61,7 +75,13 @@ def gradient_descent(
 
 
 def alternating_least_squares(
-    R: np.ndarray, mask: np.ndarray, U: np.ndarray, V: np.ndarray, *, rounds: int, ridge: float
+    R: np.ndarray,
+    mask: np.ndarray,
+    U: np.ndarray,
+    V: np.ndarray,
+    *,
+    rounds: int,
+    ridge: float,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """With V held still every user is a small regression, and the other way round: solve them in turn.
 

@@ -27,11 +27,13 @@ STYLE: dict[Any, Any] = {
 }  # fmt: skip
 
 
+matplotlib.rcParams.update(STYLE)
+
+
 def canvas(height: float, columns: int = 1, *, rows: int = 1, **kwargs) -> tuple[Figure, np.ndarray]:
     """A figure of the house's width and style, and its axes, row by row: (rows * columns,)"""
-    with matplotlib.rc_context(STYLE):
-        fig = Figure(figsize=(WIDTH, height), layout="constrained")
-        axes = fig.subplots(rows, columns, squeeze=False, **kwargs).ravel()
+    fig = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = fig.subplots(rows, columns, squeeze=False, **kwargs).ravel()
     return fig, axes
 
 
@@ -39,8 +41,7 @@ def show(fig: Figure, title: str, caption: str) -> None:
     """Show a figure under its title as a PNG, then its caption as text: for every reader, and for nbval."""
     fig.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     buffer = io.BytesIO()
-    with matplotlib.rc_context(STYLE):
-        fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    fig.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     width, height = (round(96 * inches) for inches in fig.get_size_inches())
     picture = {"image/png": buffer.getvalue(), "text/plain": f"[figure: {title}]"}
     display(picture, raw=True, metadata={"image/png": {"width": width, "height": height}})

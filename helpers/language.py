@@ -10,14 +10,21 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import safetensors
 import torch
-import transformers
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from helpers import fetch
 from helpers.errors import CourseError
+
+try:
+    import safetensors
+    import transformers
+except ImportError as error:
+    raise CourseError(
+        f"this page reads language models, and their packages are not installed ({error}): run `make lab LLM=1`, or in "
+        "the course's environment `pip install --editable '.[llm]'`."
+    ) from None
 
 transformers.utils.logging.disable_progress_bar()
 
@@ -49,7 +56,10 @@ def load_encoder(name: str = "minilm", *, device: torch.device | str = "cpu") ->
 
 
 def load_llm(
-    name: str = "gemma", *, device: torch.device | str = "cpu", dtype: torch.dtype = torch.float32
+    name: str = "gemma",
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
 ) -> Language:
     """A causal language model by name ("gemma"), folder, or id of a hub.
 
@@ -124,7 +134,11 @@ def film_vectors(items: pd.DataFrame, name: str = "minilm", *, device: torch.dev
 
 
 def log_likelihood(
-    llm: Language, prompt: str, continuations: list[str], *, batch: int = 10
+    llm: Language,
+    prompt: str,
+    continuations: list[str],
+    *,
+    batch: int = 10,
 ) -> tuple[np.ndarray, np.ndarray]:
     """How likely a model holds each continuation of a prompt, which is read once.
 
@@ -152,9 +166,10 @@ def _continue(model: Any, read: Any, answers: list[list[int]]) -> np.ndarray:
     table = table.to(model.device)
     logits = read.logits.expand(n, -1, -1)  # of the first tokens: (answers, 1, vocabulary)
     if table.shape[1] > 1:
-        cache = copy.deepcopy(read.cache)
+        name = "cache" if "cache" in read else "past_key_values"  # as older releases of transformers call it
+        cache = copy.deepcopy(read[name])
         cache.batch_repeat_interleave(n)
-        further = model(table[:, :-1], cache=cache, use_cache=True).logits
+        further = model(table[:, :-1], **{name: cache}, use_cache=True).logits
         logits = torch.cat([logits, further], dim=1)  # (answers, tokens, vocabulary)
     surprise = cross_entropy(logits.flatten(0, 1).float(), table.flatten(), reduction="none").view(n, -1)
     is_real = torch.arange(table.shape[1]) < lengths[:, None]

@@ -59,8 +59,8 @@ def recommend(
     """
     if k < 1 or batch < 1:
         raise CourseError(f"k = {k}, batch = {batch}: a list has at least one place, and a batch one user.")
-    if len(seen) and not 0 <= seen["item"].min() <= seen["item"].max() < n_items:
-        low, high = seen["item"].min(), seen["item"].max()
+    low, high = seen["item"].min(), seen["item"].max()
+    if len(seen) and not 0 <= low <= high < n_items:
         raise CourseError(f"seen items run from {low} to {high}, and there are {n_items} items.")
     users = np.asarray(users)
     order = np.random.default_rng(tie_seed).permutation(n_items)
@@ -119,7 +119,10 @@ def list_metrics(lists: np.ndarray, users: np.ndarray, held_out: pd.DataFrame) -
     if len(pairs) == 0:
         raise CourseError("nothing is held out, so there is nothing to find: this part of the split is empty.")
     m = pairs.groupby("user").size().reindex(users, fill_value=0).to_numpy()  # held-out items of each user, (users,)
-    lists, users, m = lists[m > 0], np.asarray(users)[m > 0], m[m > 0]
+    has_any = m > 0
+    lists = lists[has_any]
+    users = np.asarray(users)[has_any]
+    m = m[has_any]
     k = lists.shape[1]
     listed = pd.MultiIndex.from_arrays([np.repeat(users, k), lists.ravel()])  # (users * K) pairs
     found = listed.isin(pd.MultiIndex.from_frame(pairs)).reshape(-1, k)  # (users, K)

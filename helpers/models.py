@@ -32,7 +32,14 @@ class DotProduct(nn.Module):
     """
 
     def __init__(
-        self, n_users: int, n_items: int, dim: int, *, mean: float = 0.0, spread: float = 0.3, seed: int
+        self,
+        n_users: int,
+        n_items: int,
+        dim: int,
+        *,
+        mean: float = 0.0,
+        spread: float = 0.3,
+        seed: int,
     ) -> None:
         super().__init__()
         with seeded(seed):
@@ -124,7 +131,15 @@ class HistoryDotProduct(DotProduct):
 
     seen: Tensor
 
-    def __init__(self, seen: Tensor, dim: int, *, spread: float = 0.1, dropout: float = 0.2, seed: int) -> None:
+    def __init__(
+        self,
+        seen: Tensor,
+        dim: int,
+        *,
+        spread: float = 0.1,
+        dropout: float = 0.2,
+        seed: int,
+    ) -> None:
         n_items = seen.shape[1]
         super().__init__(n_items, n_items, dim, spread=spread, seed=seed)
         self.register_buffer("seen", seen, persistent=False)
@@ -145,7 +160,14 @@ class NeuMF(nn.Module):
     """
 
     def __init__(
-        self, n_users: int, n_items: int, dim: int, *, mean: float = 0.0, spread: float = 0.1, seed: int
+        self,
+        n_users: int,
+        n_items: int,
+        dim: int,
+        *,
+        mean: float = 0.0,
+        spread: float = 0.1,
+        seed: int,
     ) -> None:
         super().__init__()
         with seeded(seed):
@@ -308,7 +330,11 @@ class SequenceTransformer(nn.Module):
         return states[-1]
 
     def look(
-        self, history: Tensor, *, vectors: Tensor | None = None, weights: bool = True
+        self,
+        history: Tensor,
+        *,
+        vectors: Tensor | None = None,
+        weights: bool = True,
     ) -> tuple[list[Tensor], list[Tensor | None]]:
         """Hidden states before, between and after the blocks (the last one normed), and each block's attention weights.
 

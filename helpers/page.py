@@ -43,7 +43,12 @@ def show_here(table: pd.DataFrame) -> None:
 
 
 def claim(
-    text: str, values: Iterable[float], *, above: float | None = None, below: float | None = None, varies: bool = False
+    text: str,
+    values: Iterable[float],
+    *,
+    above: float | None = None,
+    below: float | None = None,
+    varies: bool = False,
 ) -> None:
     """State a direction and test it on one value per seed; say the range that was seen.
 

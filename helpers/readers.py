@@ -69,7 +69,13 @@ def _from_grouplens(bundle: zipfile.ZipFile) -> Tables:
 
 
 def _rows(
-    bundle: zipfile.ZipFile, path: str, names: list[str], separator: str, *, skip: int = 0, encoding: str = "utf8"
+    bundle: zipfile.ZipFile,
+    path: str,
+    names: list[str],
+    separator: str,
+    *,
+    skip: int = 0,
+    encoding: str = "utf8",
 ) -> pd.DataFrame:
     with bundle.open(path) as file:
         return pd.read_csv(

@@ -32,7 +32,12 @@ NEUMF = training.Settings(epochs=12, lr=0.01, decay={"factors": 2.0, "network": 
 
 
 def rating_model(
-    kind: str, ratings: data.Ratings, *, dim: int | None = None, mean: float, seed: int
+    kind: str,
+    ratings: data.Ratings,
+    *,
+    dim: int | None = None,
+    mean: float,
+    seed: int,
 ) -> tuple[torch.nn.Module, training.Settings]:
     """A model of notebook 04 before training, one of `RATING_MODELS`, and the settings it is trained with."""
     known("rating model", kind, RATING_MODELS)
@@ -43,9 +48,16 @@ def rating_model(
     return attribute_model(kind, ratings, dim=dim or 64, mean=mean, seed=seed), training.Settings()
 
 
-def attribute_model(kind: str, ratings: data.Ratings, *, dim: int, mean: float, seed: int) -> models.FeatureDotProduct:
+def attribute_model(
+    kind: str,
+    ratings: data.Ratings,
+    *,
+    dim: int,
+    mean: float,
+    seed: int,
+) -> models.FeatureDotProduct:
     """A dot product with attributes, or one of its controls: dealt to somebody else, or as biases alone."""
-    of_users, of_items = (torch.tensor(part.to_numpy()) for part in data.attributes(ratings))
+    of_users, of_items = (torch.tensor(part.to_numpy(np.float32)) for part in data.attributes(ratings))
     if kind == "attributes shuffled":
         with models.seeded(1_000 + seed):
             of_users, of_items = (part[torch.randperm(len(part))] for part in (of_users, of_items))
@@ -202,7 +214,12 @@ def following_error(model: models.SequenceTransformer, history: torch.Tensor, fo
 
 
 def learn_rule(
-    rule: str, *, layers: int = 2, n: int = 6000, seed: int, device: torch.device | str = "cpu"
+    rule: str,
+    *,
+    layers: int = 2,
+    n: int = 6000,
+    seed: int,
+    device: torch.device | str = "cpu",
 ) -> tuple[models.SequenceTransformer, training.Curve]:
     """A GPT trained on planted histories; the curve's validation is the share of wrong answers on new ones."""
     told = planted_sequences(n, rule=rule, seed=seed)

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -72,6 +73,7 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
     rank = {number: place for place, number in enumerate(LONGEST_FIRST)}
     order = sorted(pages, key=lambda page: rank.get(page.path.name[:2], len(rank)))
     running: dict[str, subprocess.Popen] = {}
+    stopped = threading.Event()
     with tempfile.TemporaryDirectory() as folder, tqdm(total=len(pages), unit="page", disable=None) as bar:
 
         def run(page: Page) -> None:
@@ -80,6 +82,8 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
             done = Path(folder) / page.path.name
             page.error = _execute(page.path, done, parameters, running, bar)
             page.seconds = time.perf_counter() - begun
+            if stopped.is_set():
+                return
             if done.exists() and not (page.error and into is None):
                 _keep(page, done, page.path if into is None else into / page.path.name)
             bar.update()
@@ -87,15 +91,23 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
         pool = ThreadPoolExecutor(at_a_time())
         try:
             list(pool.map(run, order))
-        finally:  # also after Ctrl-C
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in running.values():
+        except BaseException:  # Ctrl-C
+            stopped.set()
+            for process in list(running.values()):
                 process.terminate()
-            pool.shutdown()
+            raise
+        finally:
+            pool.shutdown(cancel_futures=True)
     return pages
 
 
-def _execute(path: Path, done: Path, parameters: dict[str, Any], running: dict, bar: tqdm) -> str:
+def _execute(
+    path: Path,
+    done: Path,
+    parameters: dict[str, Any],
+    running: dict,
+    bar: tqdm,
+) -> str:
     """Run papermill on one page, in the page's folder and in a process of its own; returns why it failed, or ""."""
     own = {name: value for name, value in parameters.items() if name in parameters_of(path)}
     command = [sys.executable, "-m", "papermill", str(path), str(done), "--cwd", str(path.parent)]
@@ -115,6 +127,8 @@ def _execute(path: Path, done: Path, parameters: dict[str, Any], running: dict, 
 
 def _sentence(done: Path, said: str) -> str:
     """One line that says why a notebook failed."""
+    if "CellTimeoutError" in said:
+        return f"CellTimeoutError: a cell timed out, after {CELL_SECONDS} s."
     if done.exists():
         for cell in nbformat.read(done, as_version=4).cells:
             for output in cell.get("outputs", []):

@@ -50,7 +50,13 @@ def fold(table: pd.DataFrame, k: int, seed: int = 42) -> data.Split:
 
 
 def rating_predictions(
-    kind: str, train: pd.DataFrame, test: pd.DataFrame, *, seed: int, dim: int | None = None, **decay: float
+    kind: str,
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    *,
+    seed: int,
+    dim: int | None = None,
+    **decay: float,
 ) -> np.ndarray:
     """What a model of notebook 04, trained on `train`, says of the rows of `test`, cut to the scale. (rows,)"""
     low, high = train["rating"].min(), train["rating"].max()
