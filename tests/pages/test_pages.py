@@ -65,6 +65,12 @@ def test_notebook_and_module_hold_the_same_exercises(path):
     assert list(stubs(path)) == list(exercises_of(path.name[:2]).references)
 
 
+@every_notebook
+def test_a_learner_finds_check_and_solution_imported(path):
+    setup = code_cells(read(path))[1]
+    assert re.search(rf"^from helpers\.exercises\.ex{path.name[:2]} import check, solution$", setup.source, re.M)
+
+
 @pytest.mark.parametrize(("path", "number", "mistake", "message"), MISTAKES, ids=[f"{m[1]} {m[3]}" for m in MISTAKES])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_listed_mistake_gets_its_own_message(path, number, mistake, message):
