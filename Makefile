@@ -29,16 +29,16 @@ check: $(VENV)/.ready-test  ## what to run before a commit: lint, format, types,
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@$(BIN)/python -m pytest tests -m "not kernel and not slow"
 
-test: data  ## prove everything: notebooks against their outputs, exercises, helpers, figures in a browser
+test: $(VENV)/.ready-test data  ## prove everything: notebooks against their outputs, exercises, helpers, figures in a browser
 	@$(BIN)/python -m pytest
 
-execute: data  ## execute all notebooks where they lie, to commit their outputs
+execute: $(VENV)/.ready-run data  ## execute all notebooks where they lie, to commit their outputs
 	@$(BIN)/python -m tools.run --in-place
 
-data: $(VENV)/.ready-test  ## fetch data and language models, and nothing else
+data: $(VENV)/.ready-run  ## fetch data and language models, and nothing else
 	@$(BIN)/python -m helpers.fetch
 
-models: data  ## make the tables and trained models that are missing in data/ (an hour for all)
+models: $(VENV)/.ready-run data  ## make the tables and trained models that are missing in data/ (hours for all)
 	@$(BIN)/python -m tools.studies
 
 lint: $(VENV)/.ready-test  ## mend what ruff can mend, and format

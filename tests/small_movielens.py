@@ -63,13 +63,3 @@ def wheel(path: Path) -> Path:
         bundle.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         bundle.writestr(f"{info}/RECORD", "")
     return path
-
-
-def one_million_zip(path: Path) -> Path:
-    """As GroupLens packs MovieLens-1M: fields between double colons, Latin-1."""
-    with zipfile.ZipFile(path, "w") as bundle:
-        bundle.writestr("ml-1m/ratings.dat", "1::30::5::978300760\n2::1::3::978300761\n1::3::4::978300762\n")
-        bundle.writestr("ml-1m/users.dat", "1::F::1::10::48067\n2::M::56::16::70072\n")
-        films = "1::Toy Story (1995)::Comedy|Animation\n3::Misérables, Les (1995)::Drama\n30::Alien (1979)::Horror\n"
-        bundle.writestr("ml-1m/movies.dat", films.encode("latin-1"))
-    return path

@@ -85,7 +85,10 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
             if stopped.is_set():
                 return
             if done.exists() and not (page.error and into is None):
-                _keep(page, done, page.path if into is None else into / page.path.name)
+                try:
+                    _keep(page, done, page.path if into is None else into / page.path.name)
+                except (CourseError, OSError) as error:
+                    page.error = str(error)
             bar.update()
 
         pool = ThreadPoolExecutor(at_a_time())
@@ -220,7 +223,7 @@ def read_parameters(words: list[str], notebooks: list[Path]) -> dict[str, Any]:
         try:
             values[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
-            is_path = Path(text).suffix != "" or Path(text).is_dir()
+            is_path = text.endswith(".csv") or Path(text).exists()  # the id of a hub, owner/model.1, is none
             values[name] = str(Path(text).resolve()) if is_path else text
     return values
 

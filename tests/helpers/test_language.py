@@ -28,6 +28,7 @@ def llm():
     return language.load_llm()
 
 
+@pytest.mark.slow
 def test_vectors_are_those_of_sentence_transformers(encoder):
     from sentence_transformers import SentenceTransformer
 
@@ -57,6 +58,7 @@ def test_vectors_of_films_are_computed_once(monkeypatch, cache):
     assert len(calls) == 2  # other films, other vectors
 
 
+@pytest.mark.slow
 def test_likelihoods_are_those_of_reading_token_by_token(llm):
     together, tokens = language.log_likelihood(llm, PROMPT, TITLES, batch=3)
     for title, total, number in zip(TITLES, together, tokens, strict=True):
@@ -72,6 +74,7 @@ def test_likelihoods_are_those_of_reading_token_by_token(llm):
         language.log_likelihood(llm, PROMPT, ["Babe", ""])
 
 
+@pytest.mark.slow
 def test_what_it_writes_is_the_likeliest_each_time(llm):
     codes = llm.codes(PROMPT)["input_ids"]
     with torch.no_grad():
@@ -80,6 +83,7 @@ def test_what_it_writes_is_the_likeliest_each_time(llm):
     assert written and "\n" not in written and written.startswith(llm.tokenizer.decode(first).strip())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["encoder", "llm"])
 def test_looking_inside_changes_nothing_and_gives_slopes(kind, request):
     model = request.getfixturevalue(kind)
@@ -97,6 +101,7 @@ def test_looking_inside_changes_nothing_and_gives_slopes(kind, request):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of one process is read from /proc")
+@pytest.mark.slow
 def test_an_llm_fits_into_three_gigabytes():
     """In a process of its own, with twenty candidates for one user; getrusage would count the parent's peak, too."""
     code = f"""

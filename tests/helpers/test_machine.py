@@ -12,7 +12,7 @@ def test_what_is_missing_comes_first_with_its_remedy(cache):
     table = machine.show_machine()
     missing = table[table["ready"] == "NO"]
     assert missing["need"].tolist() == list(fetch.LICENCES) == table["need"].tolist()[:3]
-    assert missing["what to do"].str.contains("make data").all()
+    assert missing["what to do"].str.contains("network|make lab LLM=1").all()
     assert (table.loc[table["ready"] == "yes", "what to do"] == "").all()
 
 

@@ -65,7 +65,7 @@ def test_one_failure_hides_nothing_and_in_place_it_keeps_the_old_outputs(tmp_pat
 @pytest.mark.kernel
 def test_a_page_that_hangs_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(run, "CELL_SECONDS", 3)
-    hangs = page(tmp_path / "in", "02_b.ipynb", "A: int = 2", "import time\ntime.sleep(60)")
+    hangs = page(tmp_path / "in", "02_b.ipynb", "A: int = 2", "import time\ntime.sleep(600)")
     (one,) = run.walk([hangs], tmp_path / "out", {})
     assert "timed out" in one.error.lower()
 
@@ -95,7 +95,7 @@ def test_twice_in_place_gives_the_same_file_without_marks_of_the_machine(tmp_pat
 
 @pytest.mark.kernel
 def test_ctrl_c_stops_the_pages_and_leaves_nothing_half_written(tmp_path):
-    path = page(tmp_path / "in", "01_a.ipynb", "A: int = 2", "import time\ntime.sleep(60)")
+    path = page(tmp_path / "in", "01_a.ipynb", "A: int = 2", "import time\ntime.sleep(600)")
     code = f"from tools import run\nrun.walk([run.Path({str(path)!r})], run.Path({str(tmp_path)!r}) / 'out', {{}})"
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd=ROOT, text=True) as walk:
         time.sleep(12)

@@ -35,7 +35,7 @@ def rating_row(kind: str) -> tuple[dict, None]:
 
 
 def list_row(kind: str, **settings: float) -> tuple[dict, np.ndarray]:
-    """A list model of notebook 05, fitted and asked for all scores."""
+    """A list model of notebook 05; its scores of all pairs come with the fit, so their time is in it."""
     train, _ = data.split_leave_last_out(RATINGS.table)
     seen = data.interactions(train, RATINGS.shape)
     scores, begun = [], time.perf_counter()
