@@ -322,3 +322,9 @@ def test_the_readme_s_links_and_commands_exist():
         for link in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
             assert ((ROOT / name).parent / link).exists(), link
         assert set(re.findall(r"`make ([a-z]+)(?![a-z.])", text)) <= targets, name
+
+
+def test_the_guard_refuses_the_network_in_every_python_that_is_started():
+    code = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=3)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "the tests refuse the network: 192.0.2.1" in done.stderr

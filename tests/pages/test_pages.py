@@ -12,7 +12,7 @@ import papermill
 import pytest
 import torch
 import yaml
-from expected import compare
+from expected import SECONDS, between, compare, exact, relative
 from notebook_files import NOTEBOOKS, code_cells, page_of, read, tags
 
 from helpers.errors import CourseError
@@ -91,6 +91,16 @@ def test_stored_figures_are_the_expected_ones(path):
     assert compare(page_of(path).EXPECTED, read_record(path)["metrics"]) == []
 
 
+def test_a_figure_that_is_missing_new_or_wrong_is_named():
+    expected = {"n": exact(3), "rmse": relative(0.9, 0.01), "share": between(0, 1), "seconds": SECONDS}
+    good = {"n": 3, "rmse": 0.905, "share": 0.5, "seconds": 2.0}
+    assert compare(expected, good) == []
+    for wrong in ({"n": 3.0}, {"n": 4}, {"rmse": 0.91}, {"share": 1.1}, {"seconds": 0.0}, {"more": 1}):
+        (problem,) = compare(expected, good | wrong)
+        assert problem.startswith(next(iter(wrong)))
+    assert compare(expected, {"n": 3, "rmse": 0.9, "share": 0.5}) != []
+
+
 # Code of the page beside that of the helpers
 
 
@@ -138,6 +148,15 @@ def test_a_user_s_csv_runs_through_03_and_skips_what_it_lacks(tmp_path, relaxed,
     text = "".join(o["data"].get("text/plain", "") for c in notebook.cells for o in c.get("outputs", []) if "data" in o)
     assert "nothing about age, gender or occupation: skipped" in text
     assert "no genres or years: their figure is skipped" in text and "have no titles" in text
+
+
+@pytest.mark.kernel
+def test_a_csv_without_times_runs_through_03_too(tmp_path, relaxed):
+    rng = np.random.default_rng(1)
+    frame = pd.DataFrame({"user": rng.integers(0, 60, 3000), "item": rng.integers(0, 80, 3000)}).drop_duplicates()
+    frame.assign(rating=rng.integers(1, 6, len(frame))).to_csv(tmp_path / "plain.csv", index=False)
+    run(NOTEBOOKS[3], tmp_path / "out.ipynb", {"DATASET": str(tmp_path / "plain.csv")})
+    assert read_record(tmp_path / "out.ipynb")["metrics"]["rmse_bias_temporal"] is None
 
 
 # Wrong parameters

@@ -20,8 +20,9 @@ SAMPLE = {  # rows of every table, by what they ask for
         {"model": "item-kNN", "shrink": 10.0, "last_but": 2},
         {"model": "dot product", "dim": 64},
     ],
+    "sequence_models": [{"architecture": "GPT", "epochs": 12, "seed": 4}],
+    "sequence_validation": [{"architecture": "GPT", "epochs": 12, "seed": 1}],
 }
-SAMPLE |= {"sequence_models": [], "sequence_validation": []}  # a page trains a member of these, and compares
 CLOSED_FORM = ("popularity", "EASE", "item-kNN")
 
 
@@ -39,6 +40,8 @@ def test_a_table_holds_what_its_members_compute(name, wanted):
     row = next(k for k, member in enumerate(members) if wanted.items() <= member.items())
     again = compute(**members[row])
     allowed = 1e-5 if members[row].get("model") in CLOSED_FORM else 4e-3
+    if name.startswith("sequence"):  # trainings that end elsewhere on another processor
+        allowed = 0.03
     if name == "llm_ranking":  # rounding may turn one pair of candidates, or one pick of five
         allowed = np.array([1 if "," in column else 0.2 + 1e-9 for column in again])
     table = stored.table(name).loc[row, list(again)].astype(float)
