@@ -95,12 +95,19 @@ def test_twice_in_place_gives_the_same_file_without_marks_of_the_machine(tmp_pat
 
 @pytest.mark.kernel
 def test_ctrl_c_stops_the_pages_and_leaves_nothing_half_written(tmp_path):
-    path = page(tmp_path / "in", "01_a.ipynb", "A: int = 2", "import time\ntime.sleep(600)")
-    code = f"from tools import run\nrun.walk([run.Path({str(path)!r})], run.Path({str(tmp_path)!r}) / 'out', {{}})"
+    begun = tmp_path / "begun"
+    cell = f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(600)"
+    path = page(tmp_path / "in", "01_a.ipynb", "A: int = 2", cell)
+    code = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what starts with & ignores it
+    code += f"from tools import run\nrun.walk([run.Path({str(path)!r})], run.Path({str(tmp_path)!r}) / 'out', {{}})"
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd=ROOT, text=True) as walk:
-        time.sleep(12)
-        walk.send_signal(signal.SIGINT)
-        _, said = walk.communicate(timeout=60)
+        try:
+            while not begun.exists() and walk.poll() is None:
+                time.sleep(0.2)
+            walk.send_signal(signal.SIGINT)
+            _, said = walk.communicate(timeout=60)
+        finally:
+            walk.kill()
     assert walk.returncode != 0 and "KeyboardInterrupt" in said
     assert not (tmp_path / "out").exists() or not list((tmp_path / "out").iterdir())
 
