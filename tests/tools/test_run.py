@@ -97,9 +97,11 @@ def test_twice_in_place_gives_the_same_file_without_marks_of_the_machine(tmp_pat
 def test_ctrl_c_stops_the_pages_and_leaves_nothing_half_written(tmp_path):
     begun = tmp_path / "begun"
     cell = f"import pathlib, time\npathlib.Path({str(begun)!r}).touch()\ntime.sleep(600)"
-    path = page(tmp_path / "in", "01_a.ipynb", "A: int = 2", cell)
+    for name in "abcd":  # more than run at a time
+        page(tmp_path / "in", f"01_{name}.ipynb", "A: int = 2", cell)
     code = "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"  # what starts with & ignores it
-    code += f"from tools import run\nrun.walk([run.Path({str(path)!r})], run.Path({str(tmp_path)!r}) / 'out', {{}})"
+    code += f"from tools import run\nfolder = run.Path({str(tmp_path)!r})\n"
+    code += "run.at_a_time = lambda: 2\nrun.walk(run.find_notebooks(folder / 'in'), folder / 'out', {})"
     with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, cwd=ROOT, text=True) as walk:
         try:
             while not begun.exists() and walk.poll() is None:
