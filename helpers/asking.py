@@ -31,7 +31,8 @@ class Question:
 
     def candidates(self, kind: str) -> np.ndarray:
         """The wanted film, then those it competes with. Shape: (20,)"""
-        return np.array([self.wanted, *self.others[kind]])
+        others = self.others[kind]
+        return np.array([self.wanted, *others])
 
 
 def questions(ratings: data.Ratings, *, n: int = USERS, seed: int = 0) -> list[Question]:
@@ -40,50 +41,65 @@ def questions(ratings: data.Ratings, *, n: int = USERS, seed: int = 0) -> list[Q
     Raises:
         CourseError: too few films or users.
     """
-    liked_rows = ratings.table[ratings.table["rating"] >= LIKED]
-    liked = data.histories(liked_rows, ratings.shape[0])
+    table = ratings.table
+    n_users, n_items = ratings.shape
+    is_liked = table["rating"] >= LIKED
+    liked = data.histories(table[is_liked], n_users)
     rng = np.random.default_rng([7, seed])
-    able = [user for user, codes in enumerate(liked) if len(codes) > HISTORY]
-    if ratings.shape[1] < 4 * CANDIDATES or len(able) < 2:
+    lengths = np.array([len(codes) for codes in liked])
+    able = np.flatnonzero(lengths > HISTORY)
+    if n_items < 4 * CANDIDATES or len(able) < 2:
         raise CourseError(
-            f"{ratings.name} is too small for questions to a language model: it has {ratings.shape[1]} films and "
+            f"{ratings.name} is too small for questions to a language model: it has {n_items} films and "
             f"{len(able)} users with more than {HISTORY} ratings of {LIKED} or more; {4 * CANDIDATES} and 2 are needed."
         )
     drawn = rng.permutation(able)[:n]
-    seen = data.interactions(ratings.table, ratings.shape)
+    seen = data.interactions(table, ratings.shape)
     number = fame(ratings)
     asked = []
-    for user, stranger in zip(drawn, np.roll(drawn, 1), strict=True):
-        *_, wanted = liked[user]
-        known = liked[user][-HISTORY - 1 : -1]
+    strangers = np.roll(drawn, 1)
+    for user, stranger in zip(drawn, strangers, strict=True):
+        *earlier, wanted = liked[user]
+        known = np.array(earlier[-HISTORY:])
         unseen = np.flatnonzero(seen[user] == 0)
         others = _negatives(rng, unseen, number, wanted)
-        candidates = [wanted, *np.concatenate([*others.values()])]
-        theirs = liked[stranger][~np.isin(liked[stranger], candidates)]
+        candidates = np.concatenate([[wanted], *others.values()])
+        theirs = liked[stranger]
+        is_asked = np.isin(theirs, candidates)
+        theirs = theirs[~is_asked]
         asked.append(Question(int(user), known, int(wanted), others, theirs[-HISTORY:]))
     return asked
 
 
 def _negatives(rng: np.random.Generator, unseen: np.ndarray, number: np.ndarray, wanted: int) -> dict[str, np.ndarray]:
     """Films from all, and films from those just less and just more famous than the wanted one."""
-    ordered = unseen[np.argsort(number[unseen], kind="stable")]  # the least famous first
-    place = int(np.searchsorted(number[ordered], number[wanted]))
-    latest = len(ordered) - 2 * CANDIDATES
-    begin = max(0, min(place - CANDIDATES, latest))
-    near = ordered[begin : begin + 2 * CANDIDATES]
-    pools = dict(zip(NEGATIVES, (unseen, near), strict=True))
-    return {kind: rng.choice(pool, CANDIDATES - 1, replace=False) for kind, pool in pools.items()}
+    order = np.argsort(number[unseen], kind="stable")
+    ordered = unseen[order]  # the least famous first
+    place = np.searchsorted(number[ordered], number[wanted])
+    width = 2 * CANDIDATES
+    latest = len(ordered) - width
+    begin = min(place - CANDIDATES, latest)
+    begin = max(int(begin), 0)
+    near = ordered[begin : begin + width]
+    others = {}
+    for kind, pool in zip(NEGATIVES, (unseen, near), strict=True):
+        others[kind] = rng.choice(pool, CANDIDATES - 1, replace=False)
+    return others
 
 
 def fame(ratings: data.Ratings) -> np.ndarray:
     """Ratings that each film has, those of its last place in a history left out. Shape: (items,)"""
     train, _ = data.split_leave_last_out(ratings.table)
-    return np.bincount(train["item"], minlength=ratings.shape[1])
+    _, n_items = ratings.shape
+    return np.bincount(train["item"], minlength=n_items)
 
 
 def rank(scores: np.ndarray) -> int:
     """The place of the first candidate, 1 the best; a tie counts as lost."""
-    return 1 + int((scores[1:] >= scores[0]).sum())
+    wanted = scores[0]
+    others = scores[1:]
+    ahead = others >= wanted
+    return 1 + int(ahead.sum())
 
 
 # Prompts
@@ -91,7 +107,8 @@ def rank(scores: np.ndarray) -> int:
 
 def liked_prompt(titles: list[str]) -> str:
     """What the model reads before a title: some films that somebody liked, or none."""
-    return "A list of films that one person likes:\n" + "".join(f"{title}\n" for title in titles)
+    lines = [f"{title}\n" for title in titles]
+    return "A list of films that one person likes:\n" + "".join(lines)
 
 
 def listing_prompt(titles: list[str], listed: list[str], *, numbered: bool = False) -> str:
@@ -107,15 +124,16 @@ def listing_prompt(titles: list[str], listed: list[str], *, numbered: bool = Fal
 
 def picks(llm: language.Language, known: list[str], listed: list[str], *, numbered: bool = False) -> np.ndarray:
     """The place that the model picks, with the first film at each place in turn. Shape: (5,), places from 0"""
+    n = len(listed)
+    numbers = [str(place) for place in range(1, n + 1)]
     chosen = []
-    for shift in range(len(listed)):
+    for shift in range(n):
         order = list(np.roll(listed, shift))
         prompt = listing_prompt(known, order, numbered=numbered)
-        answers = [f"{title}\n" for title in order]
-        if numbered:
-            answers = [str(place) for place in range(1, len(order) + 1)]
+        answers = numbers if numbered else [f"{title}\n" for title in order]
         scores, _ = language.log_likelihood(llm, prompt, answers)
-        chosen.append(int(np.argmax(scores)))
+        best = int(np.argmax(scores))
+        chosen.append(best)
     return np.array(chosen)
 
 

@@ -23,14 +23,19 @@ ATTENTION = ("last", "mean", "rollout", "value")
 def target_scores(model: SequenceTransformer, history: Tensor, target: Tensor, vectors: Tensor | None = None) -> Tensor:
     """The score of each target after its history: (batch,); `vectors` as in `SequenceTransformer.look`."""
     states, _ = model.ask(history, vectors=vectors, weights=False)
-    answering = states[-1][:, -1]  # (batch, dim)
-    return (answering * model.items(target)).sum(dim=1) + model.item_bias[target]
+    *_, last_layer = states  # (batch, length, dim)
+    answering = last_layer[:, -1]  # (batch, dim)
+    wanted = model.items(target)  # (batch, dim)
+    match = answering * wanted
+    return match.sum(dim=1) + model.item_bias[target]
 
 
 def keep(history: Tensor, kept: Tensor, padding: int) -> Tensor:
     """Histories of the items that are kept, moved together at the right. Shapes: (batch, length) all."""
-    order = kept.to(torch.uint8).sort(dim=1, stable=True).indices  # what goes first, what is kept last
-    return torch.where(kept, history, padding).gather(1, order)
+    zero_or_one = kept.to(torch.uint8)
+    _, order = zero_or_one.sort(dim=1, stable=True)  # what goes first, what is kept last
+    left = torch.where(kept, history, padding)
+    return left.gather(1, order)
 
 
 def check_device(model: SequenceTransformer, *tensors: Tensor) -> None:
@@ -69,9 +74,12 @@ def occlusion(model: SequenceTransformer, history: Tensor, target: Tensor) -> Te
     all_but_one = ~torch.eye(length, dtype=torch.bool, device=history.device)  # (length, length): a row a removal
     repeated = history.repeat_interleave(length, dim=0)  # (batch * length, length)
     left = keep(repeated, all_but_one.repeat(batch, 1), model.padding)
-    without = target_scores(model, left, target.repeat_interleave(length)).view(batch, length)
-    whole = target_scores(model, history, target)[:, None]
-    return (whole - without) * (history != model.padding)
+    asked = target.repeat_interleave(length)  # (batch * length,)
+    without = target_scores(model, left, asked)
+    whole = target_scores(model, history, target)  # (batch,)
+    without = without.view(batch, length)
+    fall = whole[:, None] - without
+    return fall * (history != model.padding)
 
 
 def gradient_times_input(model: SequenceTransformer, history: Tensor, target: Tensor) -> Tensor:
@@ -82,7 +90,8 @@ def gradient_times_input(model: SequenceTransformer, history: Tensor, target: Te
     check_history(model, history, target)
     vectors = model.items(history).detach()
     slopes = _slopes(model, history, target, vectors)  # (batch, length, dim)
-    return (slopes * vectors).sum(dim=2) * (history != model.padding)
+    parts = (slopes * vectors).sum(dim=2)
+    return parts * (history != model.padding)
 
 
 def integrated_gradients(
@@ -115,29 +124,37 @@ def integrated_gradients(
         )
     check_device(model, baseline)
     is_real = (history != model.padding)[..., None]
-    way = (vectors - baseline) * is_real  # padding stays what it is
+    difference = vectors - baseline
+    way = difference * is_real  # padding stays what it is
     begin = vectors - way
     points, weights = _gauss_legendre(steps, like=way)
     on_way = begin + points.view(-1, 1, 1, 1) * way  # (steps, batch, length, dim)
-    slopes = _slopes(model, history.repeat(steps, 1), target.repeat(steps), on_way.flatten(0, 1))
+    at_once = on_way.flatten(0, 1)  # (steps * batch, length, dim)
+    slopes = _slopes(model, history.repeat(steps, 1), target.repeat(steps), at_once)
     mean_slope = torch.einsum("sbld,s->bld", slopes.view(on_way.shape), weights)
     parts = (mean_slope * way).sum(dim=2)  # (batch, length)
     with torch.no_grad():
-        rise = target_scores(model, history, target, vectors) - target_scores(model, history, target, begin)
+        at_end = target_scores(model, history, target, vectors)
+        at_begin = target_scores(model, history, target, begin)
+    rise = at_end - at_begin
     return parts, rise - parts.sum(dim=1)
 
 
 def _gauss_legendre(steps: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Points between 0 and 1, and the weight of each. Shapes: (steps,), (steps,)"""
     points, weights = np.polynomial.legendre.leggauss(steps)  # between -1 and 1, weights add up to 2
-    return like.new_tensor((points + 1) / 2), like.new_tensor(weights / 2)
+    from_0_to_1 = (points + 1) / 2
+    of_1 = weights / 2
+    return like.new_tensor(from_0_to_1), like.new_tensor(of_1)
 
 
 def _slopes(model: SequenceTransformer, history: Tensor, target: Tensor, vectors: Tensor) -> Tensor:
     """Slopes of the target's score along vectors. Shape: (batch, length, dim)"""
     with torch.enable_grad():
         vectors = vectors.detach().requires_grad_(True)
-        return torch.autograd.grad(target_scores(model, history, target, vectors).sum(), vectors)[0]
+        scores = target_scores(model, history, target, vectors)
+        (slopes,) = torch.autograd.grad(scores.sum(), vectors)
+    return slopes
 
 
 # Attention
@@ -186,7 +203,8 @@ def attention_scores(model: SequenceTransformer, history: Tensor, kind: str = "l
         row = row[:, :-1]  # a BERT's mask is no item of the history
     dropped = history.shape[1] - row.shape[1]
     row = torch.nn.functional.pad(row, (dropped, 0))
-    return row * (history != model.padding)
+    is_real = history != model.padding
+    return row * is_real
 
 
 def _brought(block: Any, state: Tensor, attn_weights: Tensor) -> Tensor:
@@ -194,10 +212,12 @@ def _brought(block: Any, state: Tensor, attn_weights: Tensor) -> Tensor:
     part of the output layer that belongs to the head. Shapes: (batch, length, dim), (batch, heads, length, length)
     """
     _, _, values = block.queries_keys_values(state)  # (batch, heads, length, dim / heads)
-    out = block.from_heads.weight.unflatten(1, (block.heads, -1))  # (dim, heads, dim / heads)
+    weight = block.from_heads.weight  # (dim, dim)
+    out = weight.unflatten(1, (block.heads, -1))  # (dim, heads, dim / heads)
     sent = torch.einsum("bhlk,dhk->bhld", values, out)
     looked = attn_weights[:, :, -1]  # (batch, heads, length)
-    return (looked * sent.norm(dim=3)).sum(dim=1)
+    brought = looked * sent.norm(dim=3)
+    return brought.sum(dim=1)
 
 
 # Exact parts of additive scores
@@ -208,7 +228,8 @@ def linear_parts(seen: Tensor, weights: Tensor, target: Tensor) -> Tensor:
 
     Shapes: seen (batch, items), weights (items, items), target (batch,) → (batch, items), rows add up to the scores
     """
-    return seen * weights[:, target].T
+    toward_target = weights[:, target]  # (items, batch)
+    return seen * toward_target.T
 
 
 @torch.no_grad()
@@ -218,10 +239,14 @@ def feature_parts(model: FeatureDotProduct, user: Tensor, item: Tensor) -> Tenso
     """
     q, b_item = model.items(item)  # (batch, dim), (batch,)
     of_film = model.mean + b_item
-    own = model.user_bias[user] + (model.user_factors(user) * q).sum(dim=1)
-    vector_effect, bias_effect = model.user_effect[:, :-1], model.user_effect[:, -1]  # (attributes, dim), (attributes,)
-    effects = model.user_features[user] * (q @ vector_effect.T + bias_effect)  # (batch, attributes)
-    return torch.cat([of_film[:, None], own[:, None], effects], dim=1)
+    match = model.user_factors(user) * q
+    own = model.user_bias[user] + match.sum(dim=1)
+    vector_effect = model.user_effect[:, :-1]  # (attributes, dim)
+    bias_effect = model.user_effect[:, -1]  # (attributes,)
+    of_attribute = q @ vector_effect.T + bias_effect  # (batch, attributes)
+    effects = model.user_features[user] * of_attribute
+    not_effects = torch.stack([of_film, own], dim=1)  # (batch, 2)
+    return torch.cat([not_effects, effects], dim=1)
 
 
 # Shapley values. A game is a function of coalitions: (n, players) of truth values → (n,) what they reach together.
@@ -236,15 +261,18 @@ def history_game(model: SequenceTransformer, history: Tensor, target: int) -> tu
     """
     asked = torch.tensor([target], device=history.device)
     check_history(model, history[None], asked)
-    places = (history != model.padding).nonzero()[:, 0]
+    is_real = history != model.padding
+    places = is_real.nonzero()[:, 0]
 
     @torch.no_grad()
     def play(inside: Tensor) -> Tensor:
         """Scores of coalitions. Shapes: (n, players) → (n,)"""
-        kept = torch.zeros(len(inside), len(history), dtype=torch.bool, device=history.device)
+        n = len(inside)
+        kept = torch.zeros(n, len(history), dtype=torch.bool, device=history.device)
         kept[:, places] = inside.to(history.device)
-        left = keep(history.expand(len(inside), -1), kept, model.padding)
-        return target_scores(model, left, asked.expand(len(inside)))
+        whole = history.expand(n, -1)
+        left = keep(whole, kept, model.padding)
+        return target_scores(model, left, asked.expand(n))
 
     return play, places
 
@@ -266,12 +294,17 @@ def shapley(game: Game, players: int) -> Tensor:
     coalition = torch.arange(2**players)  # its bits say who is inside
     bit = 2 ** torch.arange(players)
     inside = (coalition[:, None] & bit) > 0  # (coalitions, players)
-    reached = torch.cat([game(part) for part in inside.split(1024)]).double().cpu()
+    reached = torch.cat([game(part) for part in inside.split(1024)])
+    reached = reached.double().cpu()
     values = []
     for player in range(players):
         without = coalition[~inside[:, player]]
-        gain = reached[without + bit[player]] - reached[without]
-        values.append((_share_of_orders(inside[without].sum(dim=1), players) * gain).sum())
+        joined = without + bit[player]
+        gain = reached[joined] - reached[without]
+        before = inside[without].sum(dim=1)
+        share = _share_of_orders(before, players)
+        mean_gain = (share * gain).sum()
+        values.append(mean_gain)
     return torch.stack(values)
 
 
@@ -280,9 +313,11 @@ def _share_of_orders(before: Tensor, players: int) -> Tensor:
 
     before! (players - 1 - before)! / players!, by logarithms. Shapes: (n,) → (n,)
     """
-    log_factorial = torch.lgamma(torch.arange(players + 1, dtype=torch.float64) + 1)
+    number = torch.arange(players + 1, dtype=torch.float64)
+    log_factorial = torch.lgamma(number + 1)
     after = players - 1 - before
-    return (log_factorial[before] + log_factorial[after] - log_factorial[players]).exp()
+    log_share = log_factorial[before] + log_factorial[after] - log_factorial[players]
+    return log_share.exp()
 
 
 def shapley_sampled(game: Game, players: int, *, orders: int = 200, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -294,13 +329,17 @@ def shapley_sampled(game: Game, players: int, *, orders: int = 200, seed: int = 
         raise CourseError(f"players = {players}, orders = {orders}: one player and two orders are the least.")
     rng = np.random.default_rng(seed)
     drawn = [rng.permutation(players) for _ in range(orders)]
-    turn = torch.tensor(np.array(drawn))  # when each player comes, (orders, players)
-    stage = torch.arange(players + 1)[:, None]
-    inside = turn[:, None] < stage  # who is there at each stage: (orders, players + 1, players)
-    reached = torch.cat([game(part) for part in inside.flatten(0, 1).split(1024)])
-    gain_at_stage = reached.double().cpu().view(orders, players + 1).diff(dim=1)  # (orders, players)
+    turn = torch.tensor(np.stack(drawn))  # when each player comes, (orders, players)
+    stages = players + 1
+    stage = torch.arange(stages)[:, None]
+    inside = turn[:, None] < stage  # who is there at each stage: (orders, stages, players)
+    coalitions = inside.flatten(0, 1)  # (orders * stages, players)
+    reached = torch.cat([game(part) for part in coalitions.split(1024)])
+    by_stage = reached.double().cpu().view(orders, stages)
+    gain_at_stage = by_stage.diff(dim=1)  # (orders, players)
     gains = gain_at_stage.gather(1, turn)
-    return gains.mean(dim=0), gains.std(dim=0) / orders**0.5
+    error = gains.std(dim=0) / orders**0.5
+    return gains.mean(dim=0), error
 
 
 def influence(features: np.ndarray, ratings: np.ndarray, asked: np.ndarray, *, ridge: float) -> np.ndarray:
@@ -315,11 +354,14 @@ def influence(features: np.ndarray, ratings: np.ndarray, asked: np.ndarray, *, r
     """
     if not ridge > 0:
         raise CourseError(f"ridge = {ridge}: without a ridge above 0 a user with few ratings has no single answer.")
-    inverse = np.linalg.inv(features.T @ features + ridge * np.eye(features.shape[1]))
+    _, dim = features.shape
+    regularized = features.T @ features + ridge * np.eye(dim)
+    inverse = np.linalg.inv(regularized)
     leverage = np.einsum("nd,de,ne->n", features, inverse, features)
     fitted = inverse @ features.T @ ratings  # the user's factors, (dim,)
     left_over = ratings - features @ fitted
-    return (features @ inverse @ asked) * left_over / (1 - leverage)
+    reach = features @ inverse @ asked  # how far each rating moves the prediction, (rated,)
+    return reach * left_over / (1 - leverage)
 
 
 @torch.no_grad()
@@ -344,7 +386,8 @@ def counterfactual(
     check_device(model, history, unseen)
     if not unseen.any():
         raise CourseError("nothing may be recommended: `unseen` is False for every item.")
-    places = (history != model.padding).nonzero()[:, 0].tolist()
+    is_real = history != model.padding
+    places = is_real.nonzero()[:, 0].tolist()
     allowed_scores = model.scores(history[None]).masked_fill(~unseen, -torch.inf)
     target = allowed_scores.argmax(dim=1)
     check_history(model, history[None], target)
@@ -353,10 +396,12 @@ def counterfactual(
         if exact:
             tried = list(combinations(places, size))
         else:
-            tried = [(*chosen, place) for place in places if place not in chosen]
+            left = [place for place in places if place not in chosen]
+            tried = [(*chosen, place) for place in left]
         sets = torch.tensor(tried, device=history.device)  # (sets, size)
         leads = torch.cat([_leads(model, history, part, unseen, int(target)) for part in sets.split(512)])
-        chosen = tried[int(leads.argmin())]
+        best = int(leads.argmin())
+        chosen = tried[best]
         if leads.min() < 0:
             return int(target), torch.tensor(sorted(chosen))
     return int(target), None
@@ -376,4 +421,5 @@ def _leads(
     scores = model.scores(left)  # (sets, items)
     rivals = unseen.clone()
     rivals[target] = False
-    return scores[:, target] - scores.masked_fill(~rivals, -torch.inf).amax(dim=1)
+    of_rivals = scores.masked_fill(~rivals, -torch.inf)
+    return scores[:, target] - of_rivals.amax(dim=1)

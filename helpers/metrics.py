@@ -69,9 +69,10 @@ def recommend(
     lists = np.full((len(users), k), -1)
     for begin in range(0, len(users), batch):
         part = slice(begin, begin + batch)
-        scores = np.array(score(users[part]), dtype=float)  # a copy: (batch, items)
-        _check_scores(scores, (len(users[part]), n_items))
-        _hide_seen(scores, users[part], seen)
+        asked = users[part]
+        scores = np.array(score(asked), dtype=float)  # a copy: (batch, items)
+        _check_scores(scores, (len(asked), n_items))
+        _hide_seen(scores, asked, seen)
         best = _best_first(scores, order)[:, :k]  # (batch, at most k)
         allowed = np.take_along_axis(scores, best, axis=1) > -np.inf
         lists[part, : best.shape[1]] = np.where(allowed, best, -1)
@@ -94,7 +95,8 @@ def _hide_seen(scores: np.ndarray, users: np.ndarray, seen: pd.DataFrame) -> Non
     first = np.searchsorted(seen_user, users, "left")
     last = np.searchsorted(seen_user, users, "right")
     for row in range(len(users)):
-        scores[row, seen_item[first[row] : last[row]]] = -np.inf
+        of_user = slice(first[row], last[row])
+        scores[row, seen_item[of_user]] = -np.inf
 
 
 def _best_first(scores: np.ndarray, order: np.ndarray) -> np.ndarray:
@@ -118,26 +120,32 @@ def list_metrics(lists: np.ndarray, users: np.ndarray, held_out: pd.DataFrame) -
     pairs = held_out[["user", "item"]].drop_duplicates()
     if len(pairs) == 0:
         raise CourseError("nothing is held out, so there is nothing to find: this part of the split is empty.")
-    m = pairs.groupby("user").size().reindex(users, fill_value=0).to_numpy()  # held-out items of each user, (users,)
+    number = pairs.groupby("user").size()
+    m = number.reindex(users, fill_value=0).to_numpy()  # held-out items of each user, (users,)
     has_any = m > 0
     lists = lists[has_any]
     users = np.asarray(users)[has_any]
     m = m[has_any]
     k = lists.shape[1]
     listed = pd.MultiIndex.from_arrays([np.repeat(users, k), lists.ravel()])  # (users * K) pairs
-    found = listed.isin(pd.MultiIndex.from_frame(pairs)).reshape(-1, k)  # (users, K)
+    wanted = pd.MultiIndex.from_frame(pairs)
+    found = listed.isin(wanted).reshape(-1, k)  # (users, K)
+    number_found = np.cumsum(found, axis=1)  # (users, K)
     place = np.arange(1, k + 1)
     most = np.minimum(m, k)  # how many a list could find
     gain = 1 / np.log2(place + 1)
-    best_gain = np.cumsum(gain)[most - 1]
-    precision_at = np.cumsum(found, axis=1) / place  # (users, K)
+    gain_so_far = np.cumsum(gain)
+    best_gain = gain_so_far[most - 1]
+    reciprocal = found / place  # (users, K)
+    precision_at = number_found / place
+    precision_where_found = found * precision_at
     columns = {
         "hr": found.any(axis=1).astype(float),
         "precision": found.mean(axis=1),
         "recall": found.sum(axis=1) / m,
         "ndcg": found @ gain / best_gain,
-        "mrr": (found / place).max(axis=1),
-        "map": (found * precision_at).sum(axis=1) / most,
+        "mrr": reciprocal.max(axis=1),
+        "map": precision_where_found.sum(axis=1) / most,
     }
     return pd.DataFrame(columns, index=pd.Index(users, name="user"))
 
@@ -153,7 +161,8 @@ def bootstrap_interval(values: np.ndarray, *, draws: int = 1000, seed: int = 0) 
     if np.ptp(values) == 0:
         return float(values[0]), float(values[0])
     rng = np.random.default_rng(seed)
-    interval = bootstrap((values,), np.mean, n_resamples=draws, method="percentile", rng=rng).confidence_interval
+    drawn = bootstrap((values,), np.mean, n_resamples=draws, method="percentile", rng=rng)
+    interval = drawn.confidence_interval
     return float(interval.low), float(interval.high)
 
 
@@ -162,16 +171,19 @@ def bootstrap_interval(values: np.ndarray, *, draws: int = 1000, seed: int = 0) 
 
 def coverage(lists: np.ndarray, n_items: int) -> float:
     """Share of all items that are in any list."""
-    return len(np.unique(lists[lists >= 0])) / n_items
+    listed = np.unique(lists[lists >= 0])
+    return len(listed) / n_items
 
 
 def gini(lists: np.ndarray, n_items: int) -> float:
     """How unevenly places in lists are spread over items: 0 all alike, near 1 one item has all; exercise 5.4."""
-    number = np.sort(np.bincount(lists[lists >= 0], minlength=n_items))
+    number = np.bincount(lists[lists >= 0], minlength=n_items)
+    number = np.sort(number)
     if number.sum() == 0:
         raise CourseError("all lists are empty, so there is no spread to measure.")
     place = np.arange(1, n_items + 1)
-    return float((2 * place - n_items - 1) @ number / (n_items * number.sum()))
+    weight = 2 * place - n_items - 1
+    return float(weight @ number / (n_items * number.sum()))
 
 
 def novelty(lists: np.ndarray, number: np.ndarray, n_users: int) -> float:
@@ -181,8 +193,10 @@ def novelty(lists: np.ndarray, number: np.ndarray, n_users: int) -> float:
         number: (items,) users who have seen each item
     Source: Zhou et al., PNAS 107(10), 2010.
     """
-    known_by = np.maximum(number[lists[lists >= 0]], 0.5)
-    return float(-np.log2(known_by / n_users).mean())
+    listed = lists[lists >= 0]
+    known_by = np.maximum(number[listed], 0.5)
+    bits = -np.log2(known_by / n_users)
+    return float(bits.mean())
 
 
 def diversity(lists: np.ndarray, features: np.ndarray) -> np.ndarray:
@@ -196,8 +210,11 @@ def diversity(lists: np.ndarray, features: np.ndarray) -> np.ndarray:
     unit = features / np.maximum(length, 1e-12)
     inside = (lists >= 0)[..., None]  # (users, K, 1)
     listed = unit[lists] * inside  # (users, K, attributes)
-    with_itself = (listed**2).sum(axis=(1, 2))
-    with_all = (listed.sum(axis=1) ** 2).sum(axis=1)  # sums of all cosines, those with itself too
+    together = listed.sum(axis=1)  # (users, attributes)
+    with_all = (together**2).sum(axis=1)  # sums of all cosines, those with itself too
+    squared = listed**2
+    with_itself = squared.sum(axis=(1, 2))
     n = inside.sum(axis=(1, 2))
     pairs = np.where(n > 1, n * (n - 1), np.nan)
-    return 1 - (with_all - with_itself) / pairs
+    mean_cosine = (with_all - with_itself) / pairs
+    return 1 - mean_cosine

@@ -99,8 +99,10 @@ def softmax_error(model: DotProduct, user: Tensor, seen: Tensor) -> Tensor:
     Shapes:
         seen: (batch, items), 1 where the user has an interaction
     """
-    log_shares = torch.log_softmax(model.scores(user), dim=1)  # (batch, items)
-    return -(log_shares * seen).sum() / seen.sum()
+    scores = model.scores(user)  # (batch, items)
+    log_shares = torch.log_softmax(scores, dim=1)
+    surprise = -(log_shares * seen)
+    return surprise.sum() / seen.sum()
 
 
 def next_item_error(model: SequenceTransformer, window: Tensor) -> Tensor:
@@ -148,9 +150,12 @@ def sampled_error(model: SequenceTransformer, window: Tensor) -> Tensor:
     target = window[:, 1:].masked_fill(~is_real, 0)
     drawn = torch.randint(model.n_items, target.shape, device=window.device)
     asked = torch.stack([target, drawn], dim=2)  # (batch, length, 2)
-    states = model(history)[..., None]  # (batch, length, dim, 1)
-    scores = (model.items(asked) @ states)[..., 0] + model.item_bias[asked]  # (batch, length, 2)
-    surprise = -logsigmoid(scores[..., 0]) - logsigmoid(-scores[..., 1])
+    states = model(history)  # (batch, length, dim)
+    match = model.items(asked) @ states[..., None]  # (batch, length, 2, 1)
+    scores = match[..., 0] + model.item_bias[asked]  # (batch, length, 2)
+    of_target = scores[..., 0]
+    of_drawn = scores[..., 1]
+    surprise = -logsigmoid(of_target) - logsigmoid(-of_drawn)
     return (surprise * is_real).sum() / is_real.sum()
 
 
@@ -164,10 +169,12 @@ def make_optimizer(model: nn.Module, settings: Settings) -> torch.optim.AdamW:
     """
     groups: dict[float, list[nn.Parameter]] = {}
     for name, weights in model.named_parameters():
-        decay = next((d for part, d in settings.decay.items() if part in name), 0.0)
+        fitting = [decay for part, decay in settings.decay.items() if part in name]
+        decay = fitting[0] if fitting else 0.0
         groups.setdefault(decay, []).append(weights)
     listed = [{"params": members, "weight_decay": decay} for decay, members in groups.items()]
-    can_fuse = next(model.parameters()).device.type in ("cpu", "cuda")
+    device = next(model.parameters()).device
+    can_fuse = device.type in ("cpu", "cuda")
     return torch.optim.AdamW(listed, lr=settings.lr, fused=can_fuse or None)
 
 
