@@ -9,7 +9,6 @@ from helpers.errors import CourseError
 
 CANDIDATES = 20
 HISTORY = 8  # liked films that a prompt may tell
-LIKED = 4  # stars from which a film counts as liked
 USERS = 120
 NEGATIVES = ("any", "as famous")
 LISTED = 5  # candidates that a prompt lists, to see whether their place matters
@@ -41,20 +40,18 @@ def questions(ratings: data.Ratings, *, n: int = USERS, seed: int = 0) -> list[Q
     Raises:
         CourseError: too few films or users.
     """
-    table = ratings.table
     n_users, n_items = ratings.shape
-    is_liked = table["rating"] >= LIKED
-    liked = data.histories(table[is_liked], n_users)
+    liked = data.histories(ratings.liked(), n_users)
     rng = np.random.default_rng([7, seed])
     lengths = np.array([len(codes) for codes in liked])
     able = np.flatnonzero(lengths > HISTORY)
     if n_items < 4 * CANDIDATES or len(able) < 2:
         raise CourseError(
             f"{ratings.name} is too small for questions to a language model: it has {n_items} films and "
-            f"{len(able)} users with more than {HISTORY} ratings of {LIKED} or more; {4 * CANDIDATES} and 2 are needed."
+            f"{len(able)} users who like more than {HISTORY} of them; {4 * CANDIDATES} and 2 are needed."
         )
     drawn = rng.permutation(able)[:n]
-    seen = data.interactions(table, ratings.shape)
+    seen = data.interactions(ratings.table, ratings.shape)
     number = fame(ratings)
     asked = []
     strangers = np.roll(drawn, 1)

@@ -1,14 +1,15 @@
 """Ratings from MovieLens, a CSV, a plan or the toy: one shape of object, its splits, its histories."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Sequence, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from helpers import fetch, planted, readers
+from helpers import fetch, movielens, planted, readers
 from helpers.errors import CourseError
 
 Split = tuple[pd.DataFrame, pd.DataFrame]
@@ -18,15 +19,20 @@ Split = tuple[pd.DataFrame, pd.DataFrame]
 class Ratings:
     """Ratings with their users and items, whatever the source.
 
-    table: one row a rating in source order: user and item (codes from 0), rating, and timestamp (s) if known
-    users: one row a code: id (as in the source), and age, gender, occupation if known
-    items: one row a code: id, and title, year, genres (a tuple) if known
+    table: one row a rating in source order: user and item (codes from 0), rating unless it is a log, and timestamp (s)
+        if known
+    users: one row a code: id (text, as in the source), and age, gender, occupation if known
+    items: one row a code: id, title (the id where unknown), year (NaN where unknown), genres (a tuple, maybe empty)
+    known: the columns that the source has, and "studies" where the tables of data/tables/ were made on these ratings
+    said: what was understood of the source, one line
     """
 
     name: str
     table: pd.DataFrame
     users: pd.DataFrame
     items: pd.DataFrame
+    known: frozenset[str]
+    said: str = ""
     truth: planted.Truth | None = field(default=None, repr=False)
 
     @property
@@ -34,10 +40,43 @@ class Ratings:
         """Number of users and of items."""
         return len(self.users), len(self.items)
 
-    def has(self, *columns: str) -> bool:
-        """Whether the ratings, users or items carry all these columns."""
-        known = {*self.table.columns, *self.users.columns, *self.items.columns}
-        return set(columns) <= known
+    @property
+    def scale(self) -> tuple[float, float]:
+        """The lowest and the highest rating; 0 and 1 for a log."""
+        if "rating" not in self.table:
+            return 0.0, 1.0
+        return float(self.table["rating"].min()), float(self.table["rating"].max())
+
+    @property
+    def unit(self) -> float:
+        """A quarter of the scale's span: 1 where ratings run from 1 to 5. Models are fitted in it."""
+        low, high = self.scale
+        return (high - low) / 4
+
+    @property
+    def points(self) -> str:
+        """What a rating is counted in."""
+        return "stars" if self.scale[1] == 5 and 0 <= self.scale[0] <= 1 else "points"
+
+    def liked(self) -> pd.DataFrame:
+        """Rows with a rating in the highest quarter of the scale: 4 and 5 stars of five; of a log all rows."""
+        if "rating" not in self.table:
+            return self.table
+        return self.table[self.table["rating"] >= self.scale[1] - self.unit - 1e-9]
+
+    def user_code(self, name: str) -> int:
+        """The code of the user whom the source calls so.
+
+        Raises:
+            CourseError: nobody has this id.
+        """
+        found = np.flatnonzero(self.users["id"] == str(name))
+        if len(found) == 0:
+            some = ", ".join(self.users["id"].head(3))
+            raise CourseError(
+                f"USER = {name!r} is not there: the ids of these {len(self.users):,} users are {some}, ..."
+            )
+        return int(found[0])
 
     def matrix(self) -> np.ndarray:
         """The ratings as a table with 0 where there is none. Shape: (users, items)"""
@@ -46,25 +85,26 @@ class Ratings:
         return dense
 
 
-def load_ratings(source: str, *, seed: int = 0) -> Ratings:
-    """Ratings by name ("toy", "movielens-100k", "planted") or from a CSV file.
-
-    A CSV needs the columns user, item and rating; timestamp and title are optional. Ids may be text.
+def load_ratings(source: str, columns: str = "", items: str = "", *, seed: int = 0) -> Ratings:
+    """Ratings by name ("toy", "movielens-100k", "planted") or from a file; `columns` and `items` as `readers.read_ratings`.
 
     Raises:
         CourseError: an unknown name, a file that cannot be used (which line, and what to do), or no data offline.
     """
     if source == "toy":
-        return _assemble(source, *readers.read_csv(fetch.DATA / "toy_ratings.csv"))
+        tables, _ = readers.read_ratings(fetch.DATA / "toy_ratings.csv")
+        return _assemble(source, *tables)
     if source == "movielens-100k":
-        return _assemble(source, *readers.read_movielens(fetch.movielens()))
+        tables = movielens.read_movielens(fetch.movielens())
+        return _assemble(source, *tables, also={"studies"})
     if source == "planted":
         return planted_ratings(seed=seed)
-    if str(source).lower().endswith(".csv"):
-        return _assemble(Path(source).stem, *readers.read_csv(Path(source)))
-    raise CourseError(
-        f"there is no dataset {source!r}: name one of toy, movielens-100k, planted, or the path of a .csv file."
-    )
+    if not re.search(r"[./\\]", source):
+        raise CourseError(
+            f"there is no dataset {source!r}: name one of toy, movielens-100k, planted, or the path of a file of ratings."
+        )
+    tables, said = readers.read_ratings(Path(source), columns=columns, items=items)
+    return _assemble(Path(source).stem, *tables, said=said)
 
 
 def planted_ratings(n_users: int = 600, n_items: int = 400, **settings: Any) -> Ratings:
@@ -83,14 +123,42 @@ def _assemble(
     users: pd.DataFrame,
     items: pd.DataFrame,
     truth: planted.Truth | None = None,
+    *,
+    said: str = "",
+    also: Set[str] = frozenset(),
 ) -> Ratings:
-    """Replace ids by codes. `users` and `items` have an id column in code order."""
+    """Replace ids by codes, and fill what is unknown. `users` and `items` have an id column in code order."""
     kept = [column for column in ("user", "item", "rating", "timestamp") if column in raw]
+    known = frozenset({*kept, *users, *items, *also} - {"id"})
     table = raw[kept].reset_index(drop=True)
     for column, side in (("user", users), ("item", items)):
         code_of = pd.Series(np.arange(len(side)), index=side["id"])
         table[column] = table[column].map(code_of).astype(np.int64)
-    return Ratings(name, table, users, items, truth)
+    users = users.assign(id=users["id"].astype(str))
+    items = items.assign(id=items["id"].astype(str))
+    titles = items["title"] if "title" in items else items["id"]
+    items["title"] = titles.mask(titles == "", items["id"])
+    if "year" not in items:
+        items["year"] = np.nan
+    if "genres" not in items:
+        items["genres"] = [()] * len(items)
+    return Ratings(name, table, users, items, known, said or _counted(name, table, users, items), truth)
+
+
+def _counted(name: str, table: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame) -> str:
+    """The line of ratings that come by name."""
+    low, high = table["rating"].min(), table["rating"].max()
+    return f"{name}: {len(table):,} ratings of {len(users):,} users and {len(items):,} items, {low:g} to {high:g}"
+
+
+def only_items(ratings: Ratings, kept: np.ndarray) -> Ratings:
+    """The ratings of these items, by users who have any, with new codes. Shapes: kept (items,), rising codes"""
+    table = ratings.table[ratings.table["item"].isin(kept)]
+    who = np.unique(table["user"])
+    table = table.assign(user=np.searchsorted(who, table["user"]), item=np.searchsorted(kept, table["item"]))
+    users = ratings.users.iloc[who].reset_index(drop=True)
+    items = ratings.items.iloc[kept].reset_index(drop=True)
+    return replace(ratings, table=table.reset_index(drop=True), users=users, items=items)
 
 
 # Tables of 0 and 1
@@ -105,7 +173,7 @@ def interactions(table: pd.DataFrame, shape: tuple[int, int]) -> np.ndarray:
 
 def genre_table(items: pd.DataFrame) -> pd.DataFrame:
     """Whether each film has each genre: one row an item, one column of truth values a genre."""
-    one_row_a_genre = pd.get_dummies(items["genres"].explode())
+    one_row_a_genre = pd.get_dummies(items["genres"].explode(), dtype=bool)
     return one_row_a_genre.groupby(level=0).max().reindex(items.index, fill_value=False)
 
 
@@ -119,11 +187,11 @@ def attributes(ratings: Ratings) -> tuple[pd.DataFrame, pd.DataFrame]:
     users, items = ratings.users, ratings.items
     of_users = pd.DataFrame(index=users.index)
     of_items = pd.DataFrame(index=items.index)
-    if ratings.has("age", "gender", "occupation"):
+    if {"age", "gender", "occupation"} <= ratings.known:
         decade = users["age"] // 10
         described = users.assign(age=decade)[["age", "gender", "occupation"]]
         of_users = pd.get_dummies(described.astype(str))
-    if ratings.has("genres", "year"):
+    if {"genres", "year"} <= ratings.known:
         genres = genre_table(items)
         shared = genres.div(genres.sum(axis=1).clip(lower=1), axis=0)
         five_years = pd.get_dummies((items["year"] // 5).astype(str), prefix="year")

@@ -1,6 +1,7 @@
 """The figures that pages share: one palette, one width, a PNG of fixed size, and under it a caption as text."""
 
 import io
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,9 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont, get_font
 from matplotlib.patches import Rectangle
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, NullLocator
 
 INK, QUIET = "#222222", "#8c8c8c"
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]  # Okabe and Ito, 2008
@@ -24,10 +26,31 @@ STYLE: dict[Any, Any] = {
     "axes.titlelocation": "left", "axes.titlesize": 10, "axes.labelsize": 10, "xtick.labelsize": 9.5,
     "ytick.labelsize": 9.5, "text.color": INK, "xtick.color": INK, "ytick.color": INK, "font.family": "DejaVu Sans",
     "figure.facecolor": "white", "savefig.facecolor": "white", "hatch.linewidth": 0.6, "lines.linewidth": 2,
+    "text.parse_math": False,  # a $ in a title is a dollar
 }  # fmt: skip
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 matplotlib.rcParams.update(STYLE)
+
+
+def labels(items: pd.DataFrame, longest: int = 44) -> list[str]:
+    """What stands for each item in figures and tables: its title, shortened, in letters that can be drawn, no two alike.
+
+    Shapes: items with id, title and year, as in `data.Ratings` → (items,)
+    """
+    drawable = get_font(findfont(STYLE["font.family"])).get_charmap()
+    names = []
+    for name, title in zip(items["id"], items["title"], strict=True):
+        plain = " ".join(unicodedata.normalize("NFC", title).split())
+        if any(ord(letter) not in drawable for letter in plain):
+            plain = f"item {name}"
+        names.append(plain if len(plain) <= longest else plain[: longest - 1].rstrip() + "…")
+    told = pd.Series(names, index=items.index)
+    twice = told.duplicated(keep=False)
+    told = told.mask(twice & items["year"].notna(), told + items["year"].map(" ({:.0f})".format))
+    twice = told.duplicated(keep=False)
+    return told.mask(twice, told + " [" + items["id"] + "]").tolist()
 
 
 def canvas(height: float, columns: int = 1, *, rows: int = 1, **kwargs) -> tuple[Figure, np.ndarray]:
@@ -140,6 +163,9 @@ def _log_scales(ax: Axes, log: str) -> None:
             low, high = axis.get_view_interval()
             if np.log10(high / low) < 2.5:
                 _plain_numbers(axis)
+            else:
+                axis.set_major_formatter(lambda value, place: "10" + str(round(np.log10(value))).translate(RAISED))
+                axis.set_minor_formatter(NullFormatter())
 
 
 def _plain_numbers(axis: Axis) -> None:

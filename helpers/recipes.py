@@ -25,6 +25,23 @@ def known(what: str, name: str, among: Sequence[str]) -> str:
     return name
 
 
+MOST_ITEMS = (
+    4000  # of a catalogue that is ranked: EASE inverts a table of items by items, a transformer scores them all
+)
+
+
+def most_known(ratings: data.Ratings, most: int = MOST_ITEMS) -> tuple[data.Ratings, str]:
+    """The ratings of the items that most users know, where there are too many to rank, and a sentence that says so."""
+    number = np.bincount(ratings.table["item"], minlength=ratings.shape[1])
+    if len(number) <= most:
+        return ratings, f"All {len(number):,} items are ranked."
+    kept = np.sort(np.argsort(-number, kind="stable")[:most])
+    return data.only_items(ratings, kept), (
+        f"Of {len(number):,} items the {most:,} that most users know are ranked: {number[kept].sum() / number.sum():.0%} "
+        "of the lines."
+    )
+
+
 # Ratings (notebook 04)
 
 RATING_MODELS = ("dot product", "NeuMF", "with attributes", "attributes shuffled", "attributes as biases")
@@ -267,7 +284,7 @@ def several_trained(
     """Trainings of a GPT or BERT over histories: the stored ones of MovieLens-100K, and further or others live."""
     known("architecture", architecture, ARCHITECTURES)
     names = []
-    if ratings.name == "movielens-100k":
+    if "studies" in ratings.known:
         names = stored.checkpoints(f"{architecture.lower()}-movielens")[:number]
     live = [
         train_transformer(train, ratings.shape, architecture=architecture, seed=seed, device=device)[0]

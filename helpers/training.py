@@ -53,9 +53,17 @@ class Curve:
 # Data
 
 
-def rating_tensors(table: pd.DataFrame, shape: tuple[int, int], device: torch.device | str = "cpu") -> Data:
+def rating_tensors(
+    table: pd.DataFrame,
+    shape: tuple[int, int],
+    device: torch.device | str = "cpu",
+    *,
+    unit: float = 1.0,
+) -> Data:
     """user, item (ratings,) as int64 and rating (ratings,) as float32, on the device.
 
+    Args:
+        unit: what ratings are counted in, `Ratings.unit`: learning rates and decays were chosen for a span of four
     Raises:
         CourseError: no rows, codes outside the tables, missing ratings, or ratings that are all the same.
     """
@@ -73,7 +81,7 @@ def rating_tensors(table: pd.DataFrame, shape: tuple[int, int], device: torch.de
         raise CourseError(f"{(~np.isfinite(rating)).sum()} of {len(rating)} ratings are no numbers: clean them first.")
     if len(rating) > 1 and np.ptp(rating) == 0:
         raise CourseError(f"all {len(rating)} ratings are {rating[0]:g}: there is nothing to tell apart.")
-    columns = (table["user"].to_numpy(np.int64), table["item"].to_numpy(np.int64), rating)
+    columns = (table["user"].to_numpy(np.int64), table["item"].to_numpy(np.int64), rating / np.float32(unit))
     return tuple(torch.tensor(column, device=device) for column in columns)
 
 
