@@ -86,7 +86,7 @@ class Ratings:
 
 
 def load_ratings(source: str, columns: str = "", items: str = "", *, seed: int = 0) -> Ratings:
-    """Ratings by name ("toy", "movielens-100k", "planted") or from a file; `columns` and `items` as `readers.read_ratings`.
+    """Ratings by name ("toy", "movielens-100k", "planted") or from a file, `columns` and `items` as in `readers`.
 
     Raises:
         CourseError: an unknown name, a file that cannot be used (which line, and what to do), or no data offline.
@@ -101,7 +101,7 @@ def load_ratings(source: str, columns: str = "", items: str = "", *, seed: int =
         return planted_ratings(seed=seed)
     if not re.search(r"[./\\]", source):
         raise CourseError(
-            f"there is no dataset {source!r}: name one of toy, movielens-100k, planted, or the path of a file of ratings."
+            f"there is no dataset {source!r}: name one of toy, movielens-100k, planted, or the path of a file."
         )
     tables, said = readers.read_ratings(Path(source), columns=columns, items=items)
     return _assemble(Path(source).stem, *tables, said=said)

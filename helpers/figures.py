@@ -35,7 +35,7 @@ matplotlib.rcParams.update(STYLE)
 
 
 def labels(items: pd.DataFrame, longest: int = 44) -> list[str]:
-    """What stands for each item in figures and tables: its title, shortened, in letters that can be drawn, no two alike.
+    """What stands for each item in figures and tables: its title, short, in letters that can be drawn, no two alike.
 
     Shapes: items with id, title and year, as in `data.Ratings` → (items,)
     """

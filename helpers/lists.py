@@ -36,7 +36,7 @@ def write(
     scores: np.ndarray,
     reasons: list[str] | None = None,
 ) -> str:
-    """One row a place: user and item (ids as in the source), place from 1, title, score, and the reason if there is one.
+    """One row a place: user and item (ids as in the source), place from 1, title, score, and a reason if there is one.
 
     Shapes:
         users: (users,) codes; lists: (users, k) codes, -1 where a user has no further item; scores: (users, k);

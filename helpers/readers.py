@@ -1,4 +1,4 @@
-"""Anybody's ratings, from a file to three plain tables: every data line is a row, or the file is refused with that line.
+"""Anybody's ratings, from a file to three plain tables: each data line is a row, or the file is refused with it.
 
 Text with a header in most spellings, text without one that is known by name or told (`columns`), and parquet. Ids are
 text. What was understood is said in one line.
@@ -21,7 +21,7 @@ Tables = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 
 SPELLINGS = {  # letters and digits only
     "user": ("user", "userid", "uid", "reviewerid"),
-    "item": ("item", "itemid", "iid", "movieid", "movie", "filmid", "film", "bookid", "book", "isbn", "productid", "asin"),
+    "item": ("item", "itemid", "iid", "movieid", "movie", "filmid", "film", "bookid", "isbn", "productid", "asin"),
     "rating": ("rating", "ratings", "bookrating", "movierating", "stars", "score", "overall"),
     "timestamp": ("timestamp", "time", "datetime", "date", "unixreviewtime"),
     "title": ("title", "name", "movietitle", "booktitle", "itemname"),
@@ -67,7 +67,7 @@ def read_ratings(path: Path, *, columns: str = "", items: str = "") -> tuple[Tab
     """Ratings with their users and items, and one line that says what was understood.
 
     Args:
-        columns: what the file's columns are, where their names do not say it: "user=customer_id,item=sku", or, for a file
+        columns: what the columns are, where their names do not say it: "user=customer_id,item=sku", or, for a file
             without a header, their order: "user,item,rating,timestamp". "rating=" takes the file as a log
         items: a second file, with item, title, genres, year; without it one is looked for beside the ratings
     Raises:
@@ -151,10 +151,7 @@ def _content(path: Path) -> bytes:
 
 
 def _decoded(source: Source, content: bytes) -> str:
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-    else:
-        encoding = "utf-8-sig"
+    encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError:
@@ -209,8 +206,8 @@ def _row(path: Path, number: int, cells: list[str], width: int) -> list[str]:
     """As many cells as names; further ones may only be empty."""
     if len(cells) < width or any(cell.strip() for cell in cells[width:]):
         raise CourseError(
-            f"{path}, line {number}: it has {len(cells)} cells, and there are {width} columns. Put a cell that holds the "
-            "separator in quotation marks, or delete the line."
+            f"{path}, line {number}: it has {len(cells)} cells, and there are {width} columns. Put a cell that holds "
+            "the separator in quotation marks, or delete the line."
         )
     return cells[:width]
 
@@ -251,7 +248,7 @@ def _meant(source: Source, columns: str, needed: Iterable[str], may_be: Iterable
         by_letters[_letters(name)] = name
     told = dict(part.partition("=")[::2] for part in columns.split(",")) if "=" in columns else {}
     told = {_alias(ours): theirs.strip() for ours, theirs in told.items()}
-    meant = {}
+    meant: dict[str, str] = {}
     for ours in may_be:
         if ours in told:
             if told[ours] and told[ours] not in listed:
@@ -264,8 +261,8 @@ def _meant(source: Source, columns: str, needed: Iterable[str], may_be: Iterable
     missing = [ours for ours in needed if ours not in meant]
     if missing:
         raise CourseError(
-            f"{source.path} names no column {' or '.join(missing)} (its first line: {', '.join(listed)[:120]}). Say which "
-            'it is, COLUMNS="user=...,item=...", or, if there is no header, the order, COLUMNS="user,item,rating".'
+            f"{source.path} names no column {' or '.join(missing)} (its first line: {', '.join(listed)[:120]}). Say "
+            'which it is, COLUMNS="user=...,item=...", or, if there is no header, the order, COLUMNS="user,item,rating".'
         )
     return meant
 
@@ -311,7 +308,7 @@ def _numbers(source: Source, text: pd.Series, column: str) -> pd.Series:
 
 
 def _seconds(source: Source, text: pd.Series) -> pd.Series:
-    """Times in seconds since 1970, from seconds, milliseconds, micro- or nanoseconds, or ISO dates; every digit stays."""
+    """Times in seconds since 1970, from seconds, milliseconds, micro- or nanoseconds, or ISO dates, with every digit."""
     numbers = pd.to_numeric(text, errors="coerce").astype(float)
     if numbers.isna().all():
         dates = pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
@@ -368,9 +365,9 @@ def _check_size(source: Source, raw: pd.DataFrame, users: pd.DataFrame, items: p
     cells = len(users) * len(items)
     if cells > MOST_CELLS:
         raise CourseError(
-            f"{source.path} has {len(users):,} users and {len(items):,} items: pages hold tables of {cells * 8 / 1e9:.1f} GB "
-            f"each for it, and {MOST_CELLS * 8 / 1e9:.1f} GB is the most. Keep the items with at least 5 or 10 lines, or "
-            "a sample of the users."
+            f"{source.path} has {len(users):,} users and {len(items):,} items: pages hold several tables of both, of "
+            f"{cells * 8 / 1e9:.1f} GB each, and {MOST_CELLS * 8 / 1e9:.1f} GB is the most. Keep the items with at "
+            "least 5 or 10 lines, or a sample of the users."
         )
 
 
@@ -384,8 +381,8 @@ def _check_scale(source: Source, rating: pd.Series) -> None:
     whole = (rating == rating.round()).all()
     if whole and low >= 0 and high > 100 and high > 20 * rating.median():
         raise CourseError(
-            f"{source.path}: its ratings, {low:g} to {high:,.0f} with a median of {rating.median():g}, look like counts, and "
-            f"errors would be those of the few largest. {as_log}"
+            f"{source.path}: its ratings, {low:g} to {high:,.0f} with a median of {rating.median():g}, look like "
+            f"counts, and errors would be those of the few largest. {as_log}"
         )
     zeros = int((rating == 0).sum())
     if low == 0 and zeros:
@@ -395,7 +392,7 @@ def _check_scale(source: Source, rating: pd.Series) -> None:
 
 
 def _with_items(source: Source, raw: pd.DataFrame, items: pd.DataFrame, path: str) -> pd.DataFrame:
-    """Titles, genres and years: from the ratings' own columns, a file, or one that lies beside; filled where unknown."""
+    """Titles, genres and years: from the ratings' own columns, a file, or one that lies beside."""
     names = (*BESIDE, f"{source.path.name.split('.')[0]}.item")
     beside = [source.path.with_name(name) for name in names if name != source.path.name]
     found = Path(path) if path else next((file for file in beside if file.is_file()), None)
@@ -464,7 +461,8 @@ def _item_cells(path: Path) -> pd.DataFrame:
 def _understood(source: Source, raw: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame, meant: dict[str, str],
                 unused: list[str]) -> str:  # fmt: skip
     """One line: how much, of whom, on which scale, from which columns, when, and what was left."""
-    what = f"{len(raw):,} {'ratings' if 'rating' in raw else 'lines of a log'} of {len(users):,} users and {len(items):,} items"
+    kind = "ratings" if "rating" in raw else "lines of a log"
+    what = f"{len(raw):,} {kind} of {len(users):,} users and {len(items):,} items"
     parts = [f"{what}, {_scale(raw['rating'])}" if "rating" in raw else what]
     renamed = [f"{ours} = {theirs}" for ours, theirs in meant.items() if ours != theirs.strip().lower()]
     parts += [", ".join(renamed)] if renamed else []

@@ -36,10 +36,9 @@ def most_known(ratings: data.Ratings, most: int = MOST_ITEMS) -> tuple[data.Rati
     if len(number) <= most:
         return ratings, f"All {len(number):,} items are ranked."
     kept = np.sort(np.argsort(-number, kind="stable")[:most])
-    return data.only_items(ratings, kept), (
-        f"Of {len(number):,} items the {most:,} that most users know are ranked: {number[kept].sum() / number.sum():.0%} "
-        "of the lines."
-    )
+    share = number[kept].sum() / number.sum()
+    said = f"Of {len(number):,} items the {most:,} that most users know are ranked: {share:.0%} of the lines."
+    return data.only_items(ratings, kept), said
 
 
 # Ratings (notebook 04)
