@@ -210,6 +210,16 @@ def histories(table: pd.DataFrame, n_users: int) -> list[np.ndarray]:
     return np.split(ordered["item"].to_numpy(), number.cumsum()[:-1])
 
 
+def check_histories(sequences: Sequence[np.ndarray], length: int, users: int) -> None:
+    """Refuse histories of which too few are long enough for what a page shows."""
+    enough = sum(len(codes) >= length for codes in sequences)
+    if enough < users:
+        raise CourseError(
+            f"{enough} users have {length} items or more before their last one, and this page shows such histories of "
+            f"{users} users: take more data."
+        )
+
+
 def pad_left(sequences: Sequence[np.ndarray], length: int, padding: int) -> np.ndarray:
     """The last `length` codes of each, filled up on the left. Shape: (sequences, length)"""
     table = np.full((len(sequences), length), padding)

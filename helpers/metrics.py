@@ -200,7 +200,7 @@ def novelty(lists: np.ndarray, number: np.ndarray, n_users: int) -> float:
 
 
 def diversity(lists: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Mean distance (1 - cosine) between the items within each list; NaN for lists with fewer than two. (users,)
+    """Mean distance (1 - cosine) between the items within each list; NaN for fewer than two, or no attributes. (users,)
 
     Shapes:
         features: (items, attributes), for instance genres
@@ -215,6 +215,7 @@ def diversity(lists: np.ndarray, features: np.ndarray) -> np.ndarray:
     squared = listed**2
     with_itself = squared.sum(axis=(1, 2))
     n = inside.sum(axis=(1, 2))
-    pairs = np.where(n > 1, n * (n - 1), np.nan)
+    is_known = (n > 1) & (features.shape[1] > 0)
+    pairs = np.where(is_known, n * (n - 1), np.nan)
     mean_cosine = (with_all - with_itself) / pairs
     return 1 - mean_cosine

@@ -6,8 +6,10 @@ text. What was understood is said in one line.
 
 import csv
 import gzip
+import io
 import re
 import unicodedata
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +44,9 @@ WITHOUT_HEADER = {  # MovieLens' own files: separator and order
 }
 BESIDE = ("movies.csv", "u.item", "movies.dat", "items.csv")  # files of titles that are taken unasked
 SEPARATORS = ("::", "\t", ";", ",", "|")
+WEB_PAGE = (b"<!", b"<html", b"<?xml", b"<head", b"<body", b"<table")
+DATES = (("%Y%m%d", "20200913"), ("%Y%m%d%H%M", "202009131200"), ("%Y%m%d%H%M%S", "20200913120000"))  # not seconds
+FIRST_TIME, LAST_TIME = -2_208_988_800, 4_102_444_800  # 1900 and 2100
 MISSING = ("", "nan", "na", "n/a", "null", "none", "<na>", "\\n")
 MOST_BYTES = 2_000_000_000
 MOST_CELLS = 30_000_000  # of a table of users and items; pages hold several, 8 bytes a cell
@@ -105,19 +110,22 @@ def read_cells(path: Path, columns: str = "") -> Source:
     """
     content = _content(path)
     if content[:4] == b"PAR1":
-        return Source(path, _parquet(path))
+        return Source(path, _parquet(path, content))
     source = Source(path, pd.DataFrame())
     text = _decoded(source, content)
     lines = [(k, line) for k, line in enumerate(re.split(r"\r\n|\n|\r", text), start=1) if line.strip()]
     if not lines:
         raise CourseError(f"{path} is empty: it needs a header user,item,rating and one line a rating.")
-    separator, names = _header(path, lines[0][1], columns)
+    separator, names = _header(path, *lines[0], columns)
     if names is None:
-        names = tuple(_split(path, *lines.pop(0), separator))
+        names = _names(_split(path, *lines.pop(0), separator))
         if not lines:
             raise CourseError(f"{path} has a header and no ratings: add one line a rating.")
     if len(set(names) - {"-"}) < sum(name != "-" for name in names):
-        raise CourseError(f"{path} has two columns of one name ({', '.join(names)}): rename one.")
+        raise CourseError(
+            f"{path} has two columns of one name ({', '.join(names)}): rename one. If there is no header, say the "
+            'order, COLUMNS="user,item,rating".'
+        )
     rows = [_row(path, k, _split(path, k, line, separator), len(names)) for k, line in lines]
     cells = pd.DataFrame(rows, columns=list(names), index=[k for k, _ in lines], dtype=str)
     source.cells = cells.drop(columns="-", errors="ignore")
@@ -126,7 +134,7 @@ def read_cells(path: Path, columns: str = "") -> Source:
 
 def _content(path: Path) -> bytes:
     """The file's bytes, unpacked; refused where they are no text and no parquet."""
-    if "://" in str(path) or re.match(r"https?:/", str(path)):
+    if re.match(r"[A-Za-z][\w+.-]+:[/\\]", str(path)):
         raise CourseError(f"{path} is an address: download the file first, and give its path.")
     if path.is_dir():
         raise CourseError(f"{path} is a folder: name the file of ratings in it.")
@@ -139,14 +147,17 @@ def _content(path: Path) -> bytes:
             size = len(content)
     except FileNotFoundError:
         raise CourseError(f"{path} does not exist (seen from {Path.cwd()}): check the path.") from None
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise CourseError(f"{path} cannot be read ({error}): mend the file or its path.") from None
     if size > MOST_BYTES:
         raise CourseError(f"{path} has more than {MOST_BYTES / 1e9:.0f} GB: take a sample of its users.")
-    if content[:2] == b"PK":
+    if content[:4] == b"PK\x03\x04":
         raise CourseError(f"{path} is a spreadsheet or an archive: save the sheet as CSV, or unpack the archive.")
-    if content[:200].lstrip(b"\xef\xbb\xbf \r\n\t").lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+    begin = content[:200].lstrip(b"\xef\xbb\xbf \r\n\t").lower()
+    if begin.startswith(WEB_PAGE):
         raise CourseError(f"{path} is a saved web page, not a table: download the file itself.")
+    if begin.startswith((b"{", b"[")):
+        raise CourseError(f"{path} is JSON, not a table: write it as CSV, for example with pandas.read_json.")
     return content
 
 
@@ -162,19 +173,24 @@ def _decoded(source: Source, content: bytes) -> str:
     return text
 
 
-def _header(path: Path, first: str, columns: str) -> tuple[str, tuple[str, ...] | None]:
+def _header(path: Path, number: int, first: str, columns: str) -> tuple[str, tuple[str, ...] | None]:
     """The separator, and the names where they do not stand in the file."""
     name = path.name.lower().removesuffix(".gz")
+    known = {spelling for group in SPELLINGS.values() for spelling in group}
+    named = lambda s: sum(_letters(part) in known for part in first.split(s))
     if columns and "=" not in columns:
         order = tuple(_alias(part) for part in columns.split(","))
         separator = max(SEPARATORS, key=lambda s: (len(first.split(s)) == len(order), len(first.split(s))))
+        if named(separator) == len(order):
+            raise CourseError(
+                f"{path}, line {number}: it is a header ({first[:80]}), and COLUMNS gives an order, which is for files "
+                "without one. Leave COLUMNS out."
+            )
         return separator, order
     if name in WITHOUT_HEADER:
         separator, order = WITHOUT_HEADER[name]
         if len(first.split(separator)) == len(order):
             return separator, order
-    known = {spelling for group in SPELLINGS.values() for spelling in group}
-    named = lambda s: sum(_letters(part) in known for part in first.split(s))
     separator = max(SEPARATORS, key=lambda s: (named(s), s in first and named(s) > 0, len(first.split(s))))
     return separator, None
 
@@ -190,7 +206,17 @@ def _alias(name: str) -> str:
     return ours
 
 
+def _names(cells: list[str]) -> tuple[str, ...]:
+    """A header's names, without the empty ones at its end that spreadsheets write."""
+    names = [cell.strip() for cell in cells]
+    while len(names) > 1 and not names[-1]:
+        names.pop()
+    return tuple(names)
+
+
 def _split(path: Path, number: int, line: str, separator: str) -> list[str]:
+    if separator == "\t":
+        return [_unquoted(cell) for cell in line.split(separator)]
     if separator not in (",", ";"):
         return line.split(separator)
     try:
@@ -202,8 +228,19 @@ def _split(path: Path, number: int, line: str, separator: str) -> list[str]:
         ) from None
 
 
+def _unquoted(cell: str) -> str:
+    """A cell between tabs, where a quotation mark is a letter like others unless it encloses the cell."""
+    is_quoted = re.fullmatch(r'"([^"]|"")*"', cell)
+    return cell[1:-1].replace('""', '"') if is_quoted else cell
+
+
 def _row(path: Path, number: int, cells: list[str], width: int) -> list[str]:
     """As many cells as names; further ones may only be empty."""
+    if len(cells) == 1 < width:
+        raise CourseError(
+            f"{path}, line {number}: it is one cell, and there are {width} columns. Cells are parted by commas, tabs "
+            "or semicolons, the same in every line: replace what parts them, or delete the line."
+        )
     if len(cells) < width or any(cell.strip() for cell in cells[width:]):
         raise CourseError(
             f"{path}, line {number}: it has {len(cells)} cells, and there are {width} columns. Put a cell that holds "
@@ -212,15 +249,18 @@ def _row(path: Path, number: int, cells: list[str], width: int) -> list[str]:
     return cells[:width]
 
 
-def _parquet(path: Path) -> pd.DataFrame:
+def _parquet(path: Path, content: bytes) -> pd.DataFrame:
     try:
-        frame = pd.read_parquet(path)
+        frame = pd.read_parquet(io.BytesIO(content))
     except ImportError:
         raise CourseError(f"{path}: parquet is read by pyarrow, which is not installed: pip install pyarrow.") from None
     except (OSError, ValueError) as error:
-        raise CourseError(f"{path} cannot be read as parquet ({str(error)[:100]}): write it anew.") from None
-    frame = frame.set_axis(np.arange(1, len(frame) + 1))
-    return pd.DataFrame({str(name): [_as_text(value) for value in column] for name, column in frame.items()})
+        why = " ".join(str(error).split())[:100]
+        raise CourseError(f"{path} cannot be read as parquet ({why}): write it anew.") from None
+    if frame.empty:
+        raise CourseError(f"{path} is empty: it needs columns user, item, rating and one row a rating.")
+    cells = {str(name): [_as_text(value) for value in column] for name, column in frame.items()}
+    return pd.DataFrame(cells, index=np.arange(1, len(frame) + 1), dtype=str)
 
 
 def _as_text(value: object) -> str:
@@ -260,9 +300,16 @@ def _meant(source: Source, columns: str, needed: Iterable[str], may_be: Iterable
             meant[ours] = found
     missing = [ours for ours in needed if ours not in meant]
     if missing:
+        remedy = (
+            'Say which it is, COLUMNS="user=...,item=...", or, if there is no header, the order, '
+            'COLUMNS="user,item,rating".'
+        )
+        if "user" not in needed:
+            remedy = "Name its columns item, title, genres, year in its first line."
+        if len(listed) == 1:
+            remedy = "Cells are parted by commas, tabs or semicolons: replace what parts them."
         raise CourseError(
-            f"{source.path} names no column {' or '.join(missing)} (its first line: {', '.join(listed)[:120]}). Say "
-            'which it is, COLUMNS="user=...,item=...", or, if there is no header, the order, COLUMNS="user,item,rating".'
+            f"{source.path} names no column {' or '.join(missing)} (it has: {', '.join(listed)[:120]}). {remedy}"
         )
     return meant
 
@@ -270,10 +317,12 @@ def _meant(source: Source, columns: str, needed: Iterable[str], may_be: Iterable
 def _ids(source: Source, text: pd.Series, column: str) -> pd.Series:
     """Ids without blanks around them; refused where two of them could be one."""
     ids = text.str.strip()
-    source.refuse(ids.str.lower().isin(MISSING), f"has no {column}", "Fill it in or delete the line.")
+    looks = {one: _looks(one) for one in sorted(set(ids))}
+    is_missing = ids.map(looks).str.lower().isin(MISSING)
+    source.refuse(is_missing, f"has no {column}", "Fill it in or delete the line.")
     seen: dict[str, str] = {}
-    for one in sorted(set(ids)):
-        other = seen.setdefault(_looks(one), one)
+    for one, look in looks.items():
+        other = seen.setdefault(look, one)
         if other != one:
             both = " and ".join(ascii(name) for name in (other, one))
             raise CourseError(
@@ -283,10 +332,10 @@ def _ids(source: Source, text: pd.Series, column: str) -> pd.Series:
 
 
 def _looks(name: str) -> str:
-    """What a reader sees: composed letters, nothing invisible, no .0 at the end of a number."""
+    """What a reader sees: composed letters, nothing invisible, one kind of blank, no .0 at the end of a number."""
     composed = unicodedata.normalize("NFC", name)
     visible = "".join(letter for letter in composed if unicodedata.category(letter) not in ("Cf", "Cc"))
-    return re.sub(r"^(\d+)\.0+$", r"\1", visible.strip())
+    return re.sub(r"^(\d+)\.0+$", r"\1", " ".join(visible.split()))
 
 
 def in_order(ids: Iterable[str]) -> list[str]:
@@ -308,25 +357,33 @@ def _numbers(source: Source, text: pd.Series, column: str) -> pd.Series:
 
 
 def _seconds(source: Source, text: pd.Series) -> pd.Series:
-    """Times in seconds since 1970, from seconds, milliseconds, micro- or nanoseconds, or ISO dates, with every digit."""
+    """Times in seconds since 1970, from seconds, their thousandths and so on, or ISO dates, with every digit."""
     numbers = pd.to_numeric(text, errors="coerce").astype(float)
-    if numbers.isna().all():
+    are_dates = numbers.isna().all()
+    if are_dates:
         dates = pd.to_datetime(text, errors="coerce", utc=True, format="ISO8601")
-        numbers = (dates - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
+        numbers = (dates - pd.Timestamp("1970-01-01", tz="UTC")) // pd.Timedelta(microseconds=1) / 1e6
     else:
-        as_dates = pd.to_datetime(text.str.strip(), errors="coerce", format="%Y%m%d")
-        _refuse_times(source, text, as_dates.notna().all(), "dates like 20200913: write 2020-09-13")
+        digits = text.str.strip()
+        for form, example in DATES:
+            is_date = (digits.str.len() == len(example)) & pd.to_datetime(digits, errors="coerce", format=form).notna()
+            what = f"dates like {example}: write 2020-09-13 or 2020-09-13T12:00"
+            _refuse_times(source, text, is_date.all(), what)
         whole = numbers.abs().max()
         for power, unit in ((1e9, "nanoseconds"), (1e6, "microseconds"), (1e3, "milliseconds")):
-            if whole >= 1e8 * power and (numbers.abs() > 1e7 * power).mean() > 0.5:
+            is_in_unit = numbers.abs() > 1e7 * power
+            if whole >= 1e8 * power and is_in_unit.mean() > 0.5:
+                source.refuse(~is_in_unit, f"has a time that is not in {unit} like the others", "Mend it.")
                 numbers = numbers / power
                 source.notes.append(f"times were {unit}, and are divided")
                 break
-    wrong = ~(numbers.abs() < 1e11)  # also true of what is no number; the year 5138
-    problem = "has a time that is neither a number of seconds since 1970 nor, like the others, an ISO date"
-    source.refuse(wrong, problem, 'Mend it, or leave the column out, COLUMNS="time=".')
-    _refuse_times(source, text, numbers.max() < 31_536_000, "no seconds since 1970, which all lie in its first year: "
-                  "format days of a spreadsheet as dates; to a mere order add 1000000000")  # fmt: skip
+    wrong = ~numbers.between(FIRST_TIME, LAST_TIME)  # also true of what is no number
+    if wrong.any():
+        shown = text[wrong].iloc[0][:40]
+        problem = f"has the time {shown!r}, and times are seconds since 1970 or ISO dates, all alike, from 1900 to 2100"
+        source.refuse(wrong, problem, 'Mend it, or leave the column out, COLUMNS="time=".')
+    _refuse_times(source, text, not are_dates and numbers.max() < 31_536_000, "no seconds since 1970, which all lie in "
+                  "its first year: format days of a spreadsheet as dates; to a mere order add 1000000000")  # fmt: skip
     is_whole = (numbers == numbers.round()).all()
     return numbers.astype(np.int64) if is_whole else numbers
 
@@ -397,19 +454,26 @@ def _with_items(source: Source, raw: pd.DataFrame, items: pd.DataFrame, path: st
     beside = [source.path.with_name(name) for name in names if name != source.path.name]
     found = Path(path) if path else next((file for file in beside if file.is_file()), None)
     described = raw
-    if found and (path or "title" not in raw):
+    if found and path:
         described = _item_cells(found)
-        matching = items["id"].isin(described["item"])
-        if path and not matching.any():
+        if not items["id"].isin(described["item"]).any():
             raise CourseError(
                 f"{found} describes none of the {len(items):,} items of {source.path}: are its ids others?"
             )
-        source.notes.append(
-            f"titles of {int(matching.sum()):,} items from {found.name}" + ("" if path else ", which lies beside")
-        )
+    elif found and "title" not in raw:
+        try:
+            described = _item_cells(found)
+        except CourseError as error:
+            source.notes.append(f"no titles, since what lies beside cannot be read: {str(error).rstrip('.')}")
+    if found and described is not raw:
+        number = int(items["id"].isin(described["item"]).sum())
+        source.notes.append(f"titles of {number:,} items from {found.name}" + ("" if path else ", which lies beside"))
     columns = [column for column in OF_ITEMS[1:] if column in described]
-    first = described[["item", *columns]].drop_duplicates("item").set_index("item")
-    items = items.join(first, on="id")
+    filled = described[["item", *columns]].mask(lambda cells: cells == "")
+    of_item = filled.groupby("item", sort=False)
+    if "title" in columns and (several := int((of_item["title"].nunique() > 1).sum())):
+        source.notes.append(f"items with more than one title, of which the first is kept: {several:,}")
+    items = items.join(of_item.first(), on="id")
     if "title" in items:
         pairs = [plain_title(title) for title in items["title"].fillna("").str.strip()]
         items["title"] = [title for title, _ in pairs]
@@ -418,7 +482,7 @@ def _with_items(source: Source, raw: pd.DataFrame, items: pd.DataFrame, path: st
     if "year" in items:
         items["year"] = pd.to_numeric(items["year"], errors="coerce").astype(float)
     if "genres" in items:
-        items["genres"] = [_genres(text) for text in items["genres"].fillna("")]
+        items["genres"] = _genres(items["genres"].fillna(""))
     return items.drop(columns=[name for name in ("title", "year", "genres") if name in items and _empty(items[name])])
 
 
@@ -427,11 +491,14 @@ def _empty(column: pd.Series) -> bool:
     return not any(bool(value) and value == value for value in column)
 
 
-def _genres(text: str) -> tuple[str, ...]:
-    separator = next((mark for mark in "|;," if mark in text), None)
-    parts = text.split(separator) if separator or " " not in text else text.split()
-    names = {part.strip() for part in parts} - {"", "(no genres listed)"}
-    return tuple(sorted(names))
+def _genres(texts: pd.Series) -> list[tuple[str, ...]]:
+    """Each item's genres, parted by the first of | ; and , that any item has."""
+    separator = next((mark for mark in "|;," if any(mark in text for text in texts)), "|")
+    genres = []
+    for text in texts:
+        names = {part.strip() for part in text.split(separator)} - {"", "(no genres listed)"}
+        genres.append(tuple(sorted(names)))
+    return genres
 
 
 def plain_title(title: str) -> tuple[str, float]:
@@ -449,6 +516,8 @@ def _item_cells(path: Path) -> pd.DataFrame:
     cells = source.cells
     meant = _meant(source, "", ("item",), OF_ITEMS)
     described = cells[list(meant.values())].set_axis(list(meant), axis=1)
+    if meant.get("genres", "").endswith(":token_seq"):  # RecBole parts them by blanks
+        described["genres"] = described["genres"].str.split().str.join("|")
     if set(FLAGS) <= set(cells):
         is_kind = cells[list(FLAGS)] == "1"
         described["genres"] = ["|".join(row.index[row]) for _, row in is_kind.iterrows()]

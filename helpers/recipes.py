@@ -30,15 +30,15 @@ MOST_ITEMS = (
 )
 
 
-def most_known(ratings: data.Ratings, most: int = MOST_ITEMS) -> tuple[data.Ratings, str]:
-    """The ratings of the items that most users know, where there are too many to rank, and a sentence that says so."""
+def most_known(ratings: data.Ratings, most: int = MOST_ITEMS) -> data.Ratings:
+    """The ratings of the items that most users know, where there are too many to rank; then `said` says so."""
     number = np.bincount(ratings.table["item"], minlength=ratings.shape[1])
     if len(number) <= most:
-        return ratings, f"All {len(number):,} items are ranked."
+        return ratings
     kept = np.sort(np.argsort(-number, kind="stable")[:most])
     share = number[kept].sum() / number.sum()
-    said = f"Of {len(number):,} items the {most:,} that most users know are ranked: {share:.0%} of the lines."
-    return data.only_items(ratings, kept), said
+    said = f"{ratings.said}; only the {most:,} items that most users know are ranked: {share:.0%} of all lines"
+    return replace(data.only_items(ratings, kept), said=said)
 
 
 # Ratings (notebook 04)
