@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from IPython.display import display
 
-from helpers.data import Ratings
 from helpers.errors import CourseError
 
 STRICT = "RECSYS_EXPLAINED_CLAIMS"  # "strict" under `make execute`, `make run` and `make test`
@@ -44,13 +43,14 @@ LACKING = {
 }
 
 
-def needs(ratings: Ratings, *columns: str, page: bool = False) -> bool:
+def needs(ratings: Any, *columns: str, page: bool = False) -> bool:
     """The gate of a page, or of a part of one: whether the source of the ratings has these columns.
 
     Where it has not, a page is refused, and of a part it is said that it is left out.
 
     Args:
-        columns: as in `Ratings.known`
+        ratings: a `data.Ratings`
+        columns: as in its `known`
     Raises:
         CourseError: at the head of a page, naming what is missing and the remedy.
     """

@@ -17,9 +17,9 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = sorted((ROOT / "helpers").rglob("*.py")) + sorted((ROOT / "tools").rglob("*.py"))
 CODE = MODULES + sorted((ROOT / "tests").rglob("*.py"))
 ROOMS = {
-    "subject": "data planted factorization models training metrics recipes language asking explain",
+    "subject": "data planted factorization models training metrics recipes language asking explain lists",
     "page": "errors page figures views machine",
-    "files": "fetch readers stored",
+    "files": "fetch movielens readers stored",
 }
 SUBJECT = ROOMS["subject"].split()
 

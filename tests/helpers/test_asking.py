@@ -51,7 +51,7 @@ def test_a_tie_counts_as_lost():
 
 def test_a_small_dataset_is_refused_with_its_numbers():
     with pytest.raises(CourseError, match=r"toy is too small .* 4 films and 0 users .* 80 and 2 are needed"):
-        asking.questions(data.Ratings("toy", RATINGS.table[:0], RATINGS.users[:2], RATINGS.items[:4]))
+        asking.questions(data.Ratings("toy", RATINGS.table[:0], RATINGS.users[:2], RATINGS.items[:4], RATINGS.known))
 
 
 def test_prompts_are_lists_of_titles():

@@ -1,22 +1,17 @@
-"""Ratings from every source have one shape; CSVs are checked line by line; splits and cleaning keep their rules."""
+"""Ratings from every source have one shape; their unit changes nothing; splits and cleaning keep their rules."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import data, readers
+from helpers import data, metrics, models, movielens, training
 from helpers.errors import CourseError
 from helpers.planted import inject_mess
-
-FIELDS = ["user", "item", "rating", "timestamp"]
-
-
-def csv(tmp_path, text: str, encoding: str = "utf8"):
-    path = tmp_path / "mine.csv"
-    path.write_bytes(text.encode(encoding))
-    return path
 
 
 def refusal(call) -> str:
@@ -32,7 +27,9 @@ def test_every_source_gives_codes_from_zero_without_gaps(name):
     assert set(ratings.table["user"]) <= set(range(ratings.shape[0]))
     assert set(ratings.table["item"]) <= set(range(ratings.shape[1]))
     assert ratings.table["rating"].dtype == float and not ratings.table.isna().any().any()
-    assert ratings.has("user", "item", "rating") and not ratings.has("nothing")
+    assert {"user", "item", "rating"} <= ratings.known and "id" not in ratings.known
+    assert all(isinstance(name, str) for side in (ratings.users, ratings.items) for name in side["id"])
+    assert {"id", "title", "year", "genres"} <= set(ratings.items) and ratings.said.startswith(f"{name}: ")
 
 
 def test_the_toy_is_the_article_s_matrix():
@@ -57,103 +54,72 @@ def test_movielens_is_the_published_data():
     assert ratings.items["year"].isna().sum() == 1
 
 
-# CSV
+# Files, which test_readers.py tries in all forms
 
 
-def test_a_csv_with_text_ids_half_stars_dates_and_titles(tmp_path):
-    path = csv(
-        tmp_path,
-        "item,extra,user,rating,timestamp,title\nb,x,ann,4.5,2020-01-02T00:00:00,Bee\n"
-        "a,x,bob,0.5,2020-01-01,Ay\nb,x, bob,3,2020-01-03,Bee\n",
-    )
-    ratings = data.load_ratings(str(path))
-    assert ratings.users["id"].tolist() == ["ann", "bob"] and ratings.items["title"].tolist() == ["Ay", "Bee"]
-    assert ratings.table["rating"].tolist() == [4.5, 0.5, 3.0]
-    assert ratings.table["user"].tolist() == [0, 1, 1]
-    assert ratings.table["timestamp"].tolist() == [1577923200, 1577836800, 1578009600]
+def mine(tmp_path, text: str) -> data.Ratings:
+    path = tmp_path / "mine.csv"
+    path.write_text(text, encoding="utf-8")
+    return data.load_ratings(str(path))
 
 
-def test_movielens_spellings_and_a_byte_order_mark_are_understood(tmp_path):
-    path = csv(tmp_path, "userId,movieId,rating,timestamp\n10,7,4,5\n9,8,3,6\n", "utf-8-sig")
-    ratings = data.load_ratings(str(path))
-    assert ratings.users["id"].tolist() == ["9", "10"]  # numbers by size, not by alphabet
-    assert not ratings.has("title")
+def test_ids_become_codes_in_their_order_and_what_is_unknown_is_filled(tmp_path):
+    ratings = mine(tmp_path, "user,item,rating\n10,Öl,4\n9,Bär,3\n10,Bär,2\n")
+    assert ratings.users["id"].tolist() == ["9", "10"]  # numbers by size
+    assert ratings.items["id"].tolist() == ["Bär", "Öl"] == ratings.items["title"].tolist()
+    assert ratings.table["user"].tolist() == [1, 0, 1] and ratings.table["item"].tolist() == [1, 0, 0]
+    assert ratings.items["year"].isna().all() and ratings.items["genres"].tolist() == [(), ()]
+    assert ratings.known == {"user", "item", "rating"} and ratings.name == "mine"
+    assert [ratings.user_code("9"), ratings.user_code("10")] == [0, 1]
+    assert "USER = '0' is not there: the ids of these 2 users are 9, 10" in refusal(lambda: ratings.user_code("0"))
 
 
-def test_two_spellings_of_a_column_and_an_empty_title_do_no_harm(tmp_path):
-    path = csv(tmp_path, "user,userId,item,rating,title\na,9,x,4,\nb,8,x,3,Ex\nb,8,y,3,\n\n")
-    ratings = data.load_ratings(str(path))
-    assert ratings.users["id"].tolist() == ["a", "b"] and ratings.items["title"].tolist() == ["Ex", "untitled"]
-
-
-BAD = {
-    "no rating column": ("user,item,stars\na,b,4\n", "has no column rating (it has user, item, stars)"),
-    "another separator": ("user;item;rating\na;b;4\n", "Is the separator a comma?"),
-    "empty file": ("", "is empty"),
-    "only a header": ("user,item,rating\n", "a header and no ratings"),
-    "text for a rating": (
-        "user,item,rating\na,b,4\nb,c,good\n",
-        "line 3: it has the rating 'good', which is not a number",
-    ),
-    "infinite rating": ("user,item,rating\na,b,inf\nb,c,3\n", "line 2: it has the rating 'inf'"),
-    "missing rating": ("user,item,rating\na,b,4\nb,c,\n", "line 3: it has no rating"),
-    "NaN": ("user,item,rating\na,b,4\nb,c,NaN\n", "line 3: it has no rating"),
-    "one user": ("user,item,rating\na,b,4\na,c,5\n", "of one user only"),
-    "one item": ("user,item,rating\na,b,4\nc,b,5\n", "of one item only"),
-    "missing user": ("user,item,rating\na,b,4\n ,c,3\n", "line 3: it has no user"),
-    "a pair twice": (
-        "user,item,rating\na,b,4\nb,b,3\nb,c,3\na,b,5\n",
-        "line 5: it rates an item that its user has rated before",
-    ),
-    "a bad time": ("user,item,rating,timestamp\na,b,4,1\nb,c,3,noon\n", "line 3: it has a timestamp that is neither"),
-    "milliseconds": ("user,item,rating,timestamp\na,b,4,1600000000000\nb,c,3,1600000000001\n", "divide by 1000"),
-    "a huge time": ("user,item,rating,timestamp\na,b,4,5\nb,c,3,1e20\n", "line 3: it has a timestamp that is neither"),
-    "blank lines before": ("user,item,rating\na,b,4\n\n\nb,c,good\n", "line 5: it has the rating 'good'"),
-    "too many cells": ("user,item,rating\na,b,4,9\nb,c,3,9\n", "more cells than its header has names"),
-    "too many cells later": ("user,item,rating\na,b,4\nb,c,3,9\n", "cannot be read as CSV"),
-    "too few cells": ("user,item,rating\na,b,4\nb,c\n", "line 3: it has no rating"),
-    "ragged line": ('user,item,rating\na,b,4\n"b,c,3\n', "cannot be read as CSV"),
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-def test_a_csv_that_cannot_be_used_is_refused_with_its_line(name, tmp_path):
-    text, message = BAD[name]
-    path = csv(tmp_path, text)
-    said = refusal(lambda: data.load_ratings(str(path)))
-    assert message in said and "mine.csv" in said
-
-
-def test_a_missing_file_an_unknown_name_and_another_encoding(tmp_path):
-    assert "does not exist (seen from " in refusal(lambda: data.load_ratings(str(tmp_path / "no.csv")))
-    unknown = refusal(lambda: data.load_ratings("movielens-1b"))
-    assert "name one of toy, movielens-100k, planted" in unknown
-    path = csv(tmp_path, "user,item,rating,title\na,b,4,é\nb,c,3,ü\n", "latin-1")
-    assert "is not UTF-8" in refusal(lambda: data.load_ratings(str(path)))
-    assert "cannot be read as CSV" in refusal(lambda: readers.read_csv(tmp_path))
-
-
-@given(
-    st.lists(
-        st.tuples(
-            st.text(st.characters(categories=["L", "N"]), min_size=1, max_size=4), st.integers(0, 6), st.integers(1, 10)
-        ),
-        unique_by=lambda row: (row[0].strip(), row[1]),
-        min_size=2,
-        max_size=30,
-    )
+@pytest.mark.parametrize(
+    ("values", "unit", "points", "liked"),
+    [
+        ((1, 5, 4, 3), 1, "stars", [5, 4]),
+        ((0.5, 5, 4, 3.5), 1.125, "stars", [5, 4]),
+        ((0.2, 1, 0.8, 0.6), 0.2, "points", [1, 0.8]),
+        ((-10, 10, 5, 4), 5, "points", [10, 5]),
+        ((0, 1, 1, 0), 0.25, "points", [1, 1]),
+        (None, 0.25, "points", None),
+    ],
 )
-@settings(max_examples=40, deadline=None)
-def test_any_table_survives_the_way_through_a_csv(tmp_path_factory, rows):
-    frame = pd.DataFrame(rows, columns=["user", "item", "rating"]).assign(rating=lambda t: t["rating"] / 2)
-    if frame["user"].nunique() < 2 or frame["item"].nunique() < 2:
-        return
-    path = tmp_path_factory.mktemp("csv") / "any.csv"
-    frame.to_csv(path, index=False)
-    ratings = data.load_ratings(str(path))
-    assert ratings.users["id"].to_numpy()[ratings.table["user"]].tolist() == frame["user"].tolist()
-    assert ratings.items["id"].to_numpy()[ratings.table["item"]].tolist() == frame["item"].astype(str).tolist()
-    assert ratings.table["rating"].tolist() == frame["rating"].tolist()
+def test_scale_unit_and_what_is_liked_follow_from_the_ratings(values, unit, points, liked, tmp_path):
+    pairs = ["a,x", "a,y", "b,x", "b,z"]
+    if values is None:
+        ratings = mine(tmp_path, "\n".join(["user,item", *pairs]))
+        assert ratings.scale == (0, 1) and len(ratings.liked()) == 4
+    else:
+        lines = [f"{pair},{value}" for pair, value in zip(pairs, values)]
+        ratings = mine(tmp_path, "\n".join(["user,item,rating", *lines]))
+        assert ratings.scale == (min(values), max(values)) and ratings.liked()["rating"].tolist() == liked
+    assert abs(ratings.unit - unit) < 1e-12 and ratings.points == points
+
+
+def test_what_has_no_name_and_no_path_is_refused():
+    assert "name one of toy, movielens-100k, planted" in refusal(lambda: data.load_ratings("movielens-1b"))
+
+
+@pytest.mark.parametrize(("factor", "shift"), [(0.2, 0), (5, -15), (20, 0)])
+def test_a_model_is_as_good_whatever_the_ratings_are_counted_in(factor, shift):
+    planted = data.planted_ratings(80, 60, per_user=20)
+    settings = training.Settings(epochs=10, batch=64)
+    error = {}
+    for name, table in (
+        ("stars", planted.table),
+        ("other", planted.table.eval(f"rating = rating * {factor} + {shift}")),
+    ):
+        ratings = replace(planted, table=table)
+        train, test = data.split_random(table)
+        tensors = training.rating_tensors(train, ratings.shape, unit=ratings.unit)
+        model = models.DotProduct(*ratings.shape, 4, mean=train["rating"].mean() / ratings.unit, seed=0)
+        training.fit(model, tensors, settings=settings, seed=0)
+        user, item, _ = training.rating_tensors(test, ratings.shape)
+        with torch.no_grad():
+            predicted = model(user, item).numpy() * ratings.unit
+        error[name] = metrics.rmse(test["rating"], predicted) / ratings.unit
+    assert abs(error["other"] / error["stars"] - 1) < 0.01 and error["stars"] < planted.table["rating"].std()
 
 
 @pytest.mark.parametrize(
@@ -174,7 +140,7 @@ def test_any_table_survives_the_way_through_a_csv(tmp_path_factory, rows):
     ],
 )
 def test_a_title_has_one_form(raw, tidy):
-    assert readers.tidy_title(raw) == tidy
+    assert movielens.tidy_title(raw) == tidy
 
 
 # Planted ratings

@@ -30,7 +30,7 @@ def text(separator: str, *rows) -> str:
 
 
 def with_times(*times) -> str:
-    return text(",", NAMES, *(row[:3] + (time,) for row, time in zip(ROWS, times)))
+    return text(",", NAMES, *((*row, time) for row, time in zip(RATED, times)))
 
 
 def cells(separator: str, *rows) -> str:
@@ -76,7 +76,7 @@ def refusal(call) -> str:
     with pytest.raises(CourseError) as error:
         call()
     said = str(error.value)
-    assert "\n" not in said and said.endswith(".") and len(said) < 600
+    assert "\n" not in said and said[-1] in ".?" and len(said) < 600
     return said
 
 
@@ -85,7 +85,7 @@ def refusal(call) -> str:
 ORDER = {"columns": "-,item,user,-,rating"}
 HEADLESS = text(",", *((7, item, user, "x", rating) for user, item, rating in RATED))
 BOOKS = '"User-ID";"ISBN";"Book-Rating"\n"ü";"0001";"0"\n"é";"001";"10"\n"é";"0001";"5"\n'
-SINCE_2012 = pd.DataFrame(ROWS, columns=NAMES)
+TABLE = pd.DataFrame(ROWS, columns=NAMES)
 SHARES = [("u", "a", 0.2), ("u", "b", 1.0), ("v", "a", 0.6)]
 SIGNED = [("u", "a", -10.0), ("u", "b", 10.0), ("v", "a", 2.5)]
 READ = {
@@ -98,10 +98,10 @@ READ = {
     "u.data, packed": ({"U.data.gz": gzip.compress(text("\t", *ROWS).encode())}, {}, ROWS, "3 ratings"),
     "u.data with a header": ({"u.data": text("\t", NAMES[:3], *RATED)}, {}, RATED, "no times"),
     "u.data as a log": ({"u.data": text("\t", *ROWS)}, {"columns": "rating="}, [(u, i, t) for u, i, _, t in ROWS],
-                        "3 lines of a log of 2 users and 2 items; 2020-01-01 to 2020-01-03; not used: rating"),
+        "3 lines of a log of 2 users and 2 items; 2020-01-01 to 2020-01-03; not used: rating"),
     "ratings.dat": ({"ratings.dat": text("::", *ROWS)}, {}, ROWS, "3 ratings"),
     "RecBole": ({"any.inter": text("\t", ("user_id:token", "item_id:token", "rating:float", "timestamp:float"), *ROWS)},
-                {}, ROWS, "user = user_id:token, item = item_id:token, rating = rating:float"),
+        {}, ROWS, "user = user_id:token, item = item_id:token, rating = rating:float"),
     "RecBole, a log": ({"any.inter": text("\t", ("user_id:token", "item_id:token"), *TAKEN)}, {}, TAKEN, "of a log"),
     "books, Latin-1, zeros": (
         {"BX.csv": BOOKS.encode("latin-1")}, {}, [("ü", "0001", 0.0), ("é", "001", 10.0), ("é", "0001", 5.0)],
@@ -121,53 +121,56 @@ READ = {
     "an index without a name": (cells(",", ("", *NAMES), *((0, *row) for row in ROWS)), {}, ROWS, "not used: none"),
     "a path with blanks and Cyrillic": ({"мои оценки.CSV": text(",", NAMES, *ROWS)}, {}, ROWS, "3 ratings"),
     "told names": (text(",", ("customer_id", "sku", "points"), *RATED),
-                   {"columns": "user=customer_id, item=sku, rating=points"}, RATED, "user = customer_id, item = sku"),
-    "a told name beats a known one": (text(",", ("user", "item", "rating", "points"), *((*r[:2], 9, r[2]) for r in RATED)),
-                                      {"columns": "rating=points"}, RATED, "rating = points; no times; not used: rating"),
-    "told order": (HEADLESS, ORDER, [(u, i, r) for u, i, r in RATED], "not used: none"),
+        {"columns": "user=customer_id, item=sku, rating=points"}, RATED, "user = customer_id, item = sku"),
+    "a told name beats a known one": (
+        text(",", ("user", "item", "rating", "points"), *((user, item, 9, rating) for user, item, rating in RATED)),
+        {"columns": "rating=points"}, RATED, "rating = points; no times; not used: rating"),
+    "told order": (HEADLESS, ORDER, RATED, "not used: none"),
     "told order, semicolons": (HEADLESS.replace(",", ";"), ORDER, RATED, ""),
     "told order, quoted cells": (HEADLESS.replace("7,", '"7, or 8",'), ORDER, RATED, ""),
-    "two spellings": (text(",", ("user", "userId", "movie", "item", "rating"), *(("a", *row[:2], *row[1:]) for row in RATED)),
-                      {"columns": "user=userId"}, RATED, "not used: user, movie"),
+    "two spellings": (
+        text(",", ("user", "userId", "movie", "item", "rating"), *(("a", *row[:2], *row[1:]) for row in RATED)),
+        {"columns": "user=userId"}, RATED, "not used: user, movie"),
     "what is not used": (text(",", (*NAMES[:3], "mood", "place"), *((*row, 1, 2) for row in RATED)), {}, RATED,
-                         "no times; not used: mood, place"),
+        "no times; not used: mood, place"),
     "a log": (text(",", NAMES[:2], *TAKEN), {}, TAKEN, "3 lines of a log of 2 users and 2 items; no times"),
     "a log with repeated pairs": (text(",", NAMES[:2], *TAKEN, *TAKEN[:2]), {}, TAKEN,
-                                  "3 lines of a log of 2 users and 2 items; no times; 2 repeated pairs were left out, the first of "
-                                  "each is kept"),
+        "no times; 2 repeated pairs were left out, the first of each is kept"),
     "the first in time of a repeated pair": (
         "user,item,time\na,x,1600000009\na,x,1600000001\nb,x,1600000002\na,y,1600000001\n", {},
         [("a", "x", 1600000001), ("b", "x", 1600000002), ("a", "y", 1600000001)], "1 repeated pairs"),
     "tenths of a second": (with_times(1577923200.25, 1577836800, 1578009600.125), {},
-                           [(*RATED[0], 1577923200.25), (*RATED[1], 1577836800.0), (*RATED[2], 1578009600.125)], ""),
+        [(*RATED[0], 1577923200.25), (*RATED[1], 1577836800.0), (*RATED[2], 1578009600.125)], ""),
     "milliseconds": (with_times(1577923200000, 1577836800000, 1578009600000), {}, ROWS,
-                     "times were milliseconds, and are divided"),
+        "times were milliseconds, and are divided"),
     "microseconds": (with_times(*(row[3] * 10**6 for row in ROWS)), {}, ROWS, "times were microseconds"),
     "nanoseconds": (with_times(*(row[3] * 10**9 for row in ROWS)), {}, ROWS, "times were nanoseconds"),
     "parts of milliseconds": (with_times(1577923200250, 1577836800000, 1578009600000), {},
-                              [(*RATED[0], 1577923200.25), *((*row[:3], float(row[3])) for row in ROWS[1:])], ""),
-    "ISO dates": (with_times("2020-01-02", "2020-01-01T00:00:00Z", "2020-01-03 01:00+01:00"), {}, ROWS, "to 2020-01-03"),
+        [(*RATED[0], 1577923200.25), *((*row[:3], float(row[3])) for row in ROWS[1:])], ""),
+    "ISO dates": (with_times("2020-01-02", "2020-01-01T00:00:00Z", "2020-01-03 01:00+01:00"), {}, ROWS,
+        "to 2020-01-03"),
     "parts of an ISO second": (with_times("2020-01-02T00:00:00.25", "2020-01-01", "2020-01-03"), {},
-                               [(*RATED[0], 1577923200.25), *((*row[:3], float(row[3])) for row in ROWS[1:])], ""),
+        [(*RATED[0], 1577923200.25), *((*row[:3], float(row[3])) for row in ROWS[1:])], ""),
     "before 1970": (with_times(-86400, 0, 1578009600), {}, [(*r, t) for r, t in zip(RATED, (-86400, 0, 1578009600))],
-                    "1969-12-31 to 2020-01-03"),
+        "1969-12-31 to 2020-01-03"),
     "seconds whose digits could be dates": (
         with_times(1394512345, 1212121212, 1394511234), {},
         [(*r, t) for r, t in zip(RATED, (1394512345, 1212121212, 1394511234))], "2008-05-30 to 2014-03-11"),
     "a column date": (text(",", (*NAMES[:3], "date"), *ROWS), {}, ROWS, "timestamp = date"),
     "times passed over": (text(",", NAMES, *ROWS), {"columns": "time="}, RATED, "no times; not used: timestamp"),
-    "leading zeros": ("user,item,rating\n01,a,5\n1,b,4\n1,a,3\n", {}, [("01", "a", 5.0), ("1", "b", 4.0), ("1", "a", 3.0)], ""),
+    "leading zeros": ("user,item,rating\n01,a,5\n1,b,4\n1,a,3\n", {},
+        [("01", "a", 5.0), ("1", "b", 4.0), ("1", "a", 3.0)], ""),
     "a fifth": (text(",", NAMES[:3], *SHARES), {}, SHARES, "0.2 to 1, 3 different ones"),
     "both signs": (text(",", NAMES[:3], *SIGNED), {}, SIGNED, "-10 to 10 by halves"),
     "percent": (text(",", NAMES[:3], ("u", "a", 1), ("u", "b", 2), ("v", "a", 100)), {},
-                [("u", "a", 1.0), ("u", "b", 2.0), ("v", "a", 100.0)], "1 to 100 by ones"),
-    "parquet": ({"mine.parquet": parquet(SINCE_2012)}, {}, ROWS, "3 ratings"),
+        [("u", "a", 1.0), ("u", "b", 2.0), ("v", "a", 100.0)], "1 to 100 by ones"),
+    "parquet": ({"mine.parquet": parquet(TABLE)}, {}, ROWS, "3 ratings"),
     "parquet, packed, numbers for ids": (
-        {"mine.pq.gz": gzip.compress(parquet(SINCE_2012.assign(user=[10, 9, 9])))}, {}, ROWS, "3 ratings"),
+        {"mine.pq.gz": gzip.compress(parquet(TABLE.assign(user=[10, 9, 9])))}, {}, ROWS, "3 ratings"),
     "parquet with dates": (
-        {"mine.parquet": parquet(SINCE_2012.assign(timestamp=pd.to_datetime(SINCE_2012["timestamp"], unit="s")))},
+        {"mine.parquet": parquet(TABLE.assign(timestamp=pd.to_datetime(TABLE["timestamp"], unit="s")))},
         {}, ROWS, "2020-01-01 to 2020-01-03"),
-    "parquet whose rows were chosen": ({"mine": parquet(SINCE_2012.iloc[[2, 0, 1]])}, {}, [ROWS[2], *ROWS[:2]], ""),
+    "parquet whose rows were chosen": ({"mine": parquet(TABLE.iloc[[2, 0, 1]])}, {}, [ROWS[2], *ROWS[:2]], ""),
 }  # fmt: skip
 
 
@@ -175,9 +178,7 @@ READ = {
 def test_it_is_read_as_it_is_written_and_what_was_understood_is_said(name, tmp_path):
     files, options, rows, said = READ[name]
     ratings = load(tmp_path, files, **options)
-    assert rows_of(ratings) == rows and said in ratings.said
-    whole = all(float(row[-1]).is_integer() for row in rows)
-    assert "timestamp" not in ratings.known or (ratings.table["timestamp"].dtype == np.int64) == whole
+    assert str(rows_of(ratings)) == str(rows) and said in ratings.said  # times are whole numbers if they can be
 
 
 # Titles: files (the first has the ratings), options, what is known of a and b, and what is said
@@ -200,34 +201,35 @@ TITLED = {
     "movies.csv": (RATINGS | {"movies.csv": cells(",", OF_FILMS, *FILMS)}, {}, TWO, BESIDE.format("movies.csv")),
     "u.item": ({"u.data": text("\t", *ROWS), "u.item": U_ITEM}, {}, TWO, BESIDE.format("u.item")),
     "u.item, Latin-1": ({"u.data": text("\t", *ROWS), "u.item": U_ITEM.replace("Bee", "Bée").encode("latin-1")}, {},
-                        [TWO[0], ("b", "Bée", EMPTY, ())], BESIDE.format("u.item")),
+        [TWO[0], ("b", "Bée", EMPTY, ())], BESIDE.format("u.item")),
     "movies.dat": ({"ratings.dat": text("::", *ROWS), "movies.dat": text("::", *FILMS)}, {}, TWO, "movies.dat, which"),
     "RecBole": ({"ml.inter": text("\t", NAMES, *ROWS), "ml.item": ATOMIC}, {}, TWO, BESIDE.format("ml.item")),
-    "asked for": (RATINGS | {"films": cells(";", OF_FILMS, *FILMS)}, {"items": "films"}, TWO, "2 items from films; not"),
+    "asked for": (RATINGS | {"films": cells(";", OF_FILMS, *FILMS)}, {"items": "films"}, TWO,
+        "2 items from films; not"),
     "asked for, parquet": (RATINGS | {"x.parquet": parquet(LISTS)}, {"items": "x.parquet"}, TWO, "x.parquet; not"),
     "asked for, of some": (RATINGS | {"x.csv": "item,title\na,Ay\n"}, {"items": "x.csv"},
-                           [("a", "Ay", EMPTY, ()), UNTITLED[1]], "titles of 1 items from x.csv"),
+        [("a", "Ay", EMPTY, ()), UNTITLED[1]], "titles of 1 items from x.csv"),
     "in the ratings": ({"mine.csv": OWN, "movies.csv": cells(",", OF_FILMS, *FILMS)}, {},
-                       [("a", "A", EMPTY, ()), ("b", "B", EMPTY, ())], "no times; not used: none"),
+        [("a", "A", EMPTY, ()), ("b", "B", EMPTY, ())], "no times; not used: none"),
     "in the ratings, and asked for": ({"mine.csv": OWN, "movies.csv": cells(",", OF_FILMS, *FILMS)},
-                                      {"items": "movies.csv"}, TWO, "from movies.csv; not"),
+        {"items": "movies.csv"}, TWO, "from movies.csv; not"),
     "odd": (RATINGS | {"items.csv": cells(",", ("item", "title"), ("a", ODD))}, {},
-            [("a", ODD, EMPTY, ()), UNTITLED[1]], "titles of 1 items from items.csv"),
+        [("a", ODD, EMPTY, ()), UNTITLED[1]], "titles of 1 items from items.csv"),
     "quoted between tabs": (RATINGS | {"x": cells("\t", ("item", "title"), ("a", 'He said "hi"'))}, {"items": "x"},
-                            [("a", 'He said "hi"', EMPTY, ()), UNTITLED[1]], "titles of 1"),
+        [("a", 'He said "hi"', EMPTY, ()), UNTITLED[1]], "titles of 1"),
     "half quoted between tabs": (RATINGS | {"x": 'item\ttitle\na\t"Great" Cats\nb\t"open\n'}, {"items": "x"},
-                                 [("a", '"Great" Cats', EMPTY, ()), ("b", '"open', EMPTY, ())], "titles of 2"),
-    "of two words": (RATINGS | {"x": "item,genres\na,Science Fiction\nb,Drama;Art, Old\n"}, {"items": "x"},
-                     [("a", "a", EMPTY, ("Science Fiction",)), ("b", "b", EMPTY, ("Art, Old", "Drama"))], ""),
+        [("a", '"Great" Cats', EMPTY, ()), ("b", '"open', EMPTY, ())], "titles of 2"),
+    "of two words": (RATINGS | {"x": "item,genres\na,Science Fiction\nb,\"Drama;Art, Old\"\n"}, {"items": "x"},
+        [("a", "a", EMPTY, ("Science Fiction",)), ("b", "b", EMPTY, ("Art, Old", "Drama"))], ""),
     "a year of its own": (RATINGS | {"x": "item,title,year\na,Ay (1999),2001\nb,Bee,?\n"}, {"items": "x"},
-                          [("a", "Ay", 2001.0, ()), ("b", "Bee", EMPTY, ())], ""),
+        [("a", "Ay", 2001.0, ()), ("b", "Bee", EMPTY, ())], ""),
     "an empty one, then one": ("user,item,rating,title\n1,a,4,\n2,a,3,Ay\n2,b,3,\n", {},
-                               [("a", "Ay", EMPTY, ()), UNTITLED[1]], "no times; not used"),
+        [("a", "Ay", EMPTY, ()), UNTITLED[1]], "no times; not used"),
     "several": ("user,name,item,rating\n1,Ann,a,4\n2,Bob,a,3\n2,Bob,b,3\n", {},
-                [("a", "Ann", EMPTY, ()), ("b", "Bob", EMPTY, ())],
-                "title = name; no times; items with more than one title, of which the first is kept: 1"),
+        [("a", "Ann", EMPTY, ()), ("b", "Bob", EMPTY, ())],
+        "title = name; no times; items with more than one title, of which the first is kept: 1"),
     "beside, without ids": (RATINGS | {"movies.csv": "id,name\na,Ay\n"}, {}, UNTITLED,
-                            "no titles, since what lies beside cannot be read: "),
+        "no titles, since what lies beside cannot be read: "),
     "beside, of others": (RATINGS | {"movies.csv": "item,title\nq,Q\n"}, {}, UNTITLED, "titles of 0 items from movies"),
 }  # fmt: skip
 
@@ -245,7 +247,7 @@ def test_titles_years_and_genres_come_from_a_second_file_or_the_ratings(name, tm
 
 # Refused: content, options, and the words that name place, fault and remedy
 
-WHERE = "COLUMNS=\"user=...,item=...\", or, if there is no header, the order, COLUMNS=\"user,item,rating\""
+WHERE = 'COLUMNS="user=...,item=...", or, if there is no header, the order, COLUMNS="user,item,rating"'
 NOT_ISO = "and times are seconds since 1970 or ISO dates, all alike, from 1900 to 2100"
 WITHOUT = 'leave the column out, COLUMNS="time="'
 FIRST_YEAR = "are no seconds since 1970, which all lie in its first year: format days of a spreadsheet as dates"
@@ -261,12 +263,18 @@ REFUSED = {
     "blank lines only": ("\ufeff\n \n", {}, "is empty"),
     "only a header": ("user,item,rating\n", {}, "has a header and no ratings: add one line a rating"),
     "an empty packed file": ({"mine.csv.gz": gzip.compress(b"")}, {}, "mine.csv.gz is empty"),
-    "cut packed file": ({"m.gz": gzip.compress(BASE.encode() * 99)[:-9]}, {}, "m.gz cannot be read (Compressed file ended"),
-    "broken packed file": ({"m.gz": gzip.compress(BASE.encode() * 99)[:30] + b"\7" * 99}, {}, "m.gz cannot be read (Error"),
-    "a spreadsheet": ({"my.xlsx": b"PK\3\4\x14\0\6\0"}, {}, "my.xlsx is a spreadsheet or an archive: save the sheet as CSV"),
-    "an old spreadsheet": ({"my.xls": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0"}, {}, "my.xls is not text: save it as CSV"),
-    "UTF-16 without its mark": ({"mine.csv": BASE.encode("utf-16-le")}, {}, "mine.csv is not text: save it as CSV in UTF-8"),
-    "a web page": ("\n<!DOCTYPE html><html><p>user,item", {}, "is a saved web page, not a table: download the file itself"),
+    "cut packed file": ({"m.gz": gzip.compress(BASE.encode() * 99)[:-9]}, {},
+        "m.gz cannot be read (Compressed file ended"),
+    "broken packed file": ({"m.gz": gzip.compress(BASE.encode() * 99)[:30] + b"\7" * 99}, {},
+        "m.gz cannot be read (Error"),
+    "a spreadsheet": ({"my.xlsx": b"PK\3\4\x14\0\6\0"}, {},
+        "my.xlsx is a spreadsheet or an archive: save the sheet as CSV"),
+    "an old spreadsheet": ({"my.xls": b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\0\0"}, {},
+        "my.xls is not text: save it as CSV"),
+    "UTF-16 without its mark": ({"mine.csv": BASE.encode("utf-16-le")}, {},
+        "mine.csv is not text: save it as CSV in UTF-8"),
+    "a web page": ("\n<!DOCTYPE html><html><p>user,item", {},
+        "is a saved web page, not a table: download the file itself"),
     "a web page with a note": ("<!-- saved from url -->\n<html>", {}, "is a saved web page"),
     "a part of a web page": ("<body>user,item,rating\n", {}, "is a saved web page"),
     "JSON": ('[{"user": 1, "item": 2}]', {}, "is JSON, not a table: write it as CSV"),
@@ -274,25 +282,38 @@ REFUSED = {
     "no item": ("user,rating\na,4\nb,5\n", {}, "names no column item (it has: user, rating)", WHERE),
     "unknown names": ("customer,sku,stars\na,b,4\n", {}, "names no column user or item (it has: customer, sku, stars)"),
     "no header": ("10,4,100\n10,5,99\n9,4,1\n", {}, "names no column user or item (it has: 10, 4, 100)", WHERE),
-    "no header, equal cells": ("1,1,5\n1,2,4\n", {}, "two columns of one name (1, 1, 5)", "If there is no header, say the order"),
-    "two columns of one name": ("user,item,rating,item\na,b,4,c\n", {}, "two columns of one name (user, item, rating, item): rename"),
+    "no header, equal cells": ("1,1,5\n1,2,4\n", {}, "two columns of one name (1, 1, 5)",
+        "If there is no header, say the order"),
+    "two columns of one name": ("user,item,rating,item\na,b,4,c\n", {},
+        "two columns of one name (user, item, rating, item): rename"),
     "blanks for separators": ("user item rating\na x 4\n", {}, "names no column user or item", PARTED),
-    "blanks for separators, told": ("a x 4\n", {"columns": "user,item,rating"}, "line 1: it is one cell, and there are 3 columns", PARTED),
+    "blanks for separators, told": ("a x 4\n", {"columns": "user,item,rating"},
+        "line 1: it is one cell, and there are 3 columns", PARTED),
     "another separator later": ("user,item,rating\na,x,4\nb;x;4\n", {}, "line 3: it is one cell", PARTED),
-    "a header, and an order told": ("user,item\na,x\nb,x\nb,y\n", {"columns": "user,item"}, "line 1: it is a header (user,item)", "Leave COLUMNS out"),
-    "a header of others, and an order told": ("who,what,how\na,x,3\n", {"columns": "user,item,rating"}, "line 1: it has the rating 'how'"),
-    "told what is not there": (BASE, {"columns": "user=customer"}, "has no column 'customer': it has user, item, rating"),
-    "told what is no name of ours": (BASE, {"columns": "klant=user"}, "COLUMNS cannot name 'klant': it names user, item, rating, timestamp, title"),
+    "a header, and an order told": ("user,item\na,x\nb,x\nb,y\n", {"columns": "user,item"},
+        "line 1: it is a header (user,item)", "Leave COLUMNS out"),
+    "a header of others, and an order told": ("who,what,how\na,x,3\n", {"columns": "user,item,rating"},
+        "line 1: it has the rating 'how'"),
+    "told what is not there": (BASE, {"columns": "user=customer"},
+        "has no column 'customer': it has user, item, rating"),
+    "told what is no name of ours": (BASE, {"columns": "klant=user"},
+        "COLUMNS cannot name 'klant': it names user, item, rating, timestamp, title"),
     "told one for two": (BASE, {"columns": "user=item"}, "names no column item"),
     "told an order without users": ("x,4\ny,4\n", {"columns": "item,rating"}, "names no column user"),
-    "told too long an order": (BASE, {"columns": "user,item,-,-,rating"}, "line 1: it has 3 cells, and there are 5 columns"),
-    "too many cells": ("user,item,rating\na,b,4\n\nb,c,3,9\n", {}, "line 4: it has 4 cells, and there are 3 columns", "in quotation marks, or delete"),
+    "told too long an order": (BASE, {"columns": "user,item,-,-,rating"},
+        "line 1: it has 3 cells, and there are 5 columns"),
+    "too many cells": ("user,item,rating\na,b,4\n\nb,c,3,9\n", {}, "line 4: it has 4 cells, and there are 3 columns",
+        "in quotation marks, or delete"),
     "too few cells": ("user,item,rating\na,b,4\nb,c\n", {}, "line 3: it has 2 cells, and there are 3 columns"),
-    "an open quotation mark": ('user,item,rating\na,x,4\n"b,x,3\nb,"y,5\n', {}, "line 3: it opens a quotation mark that it does not close", 'twice ("")'),
-    "text after a quotation mark": ('user;item;rating\na;"x" y;4\n', {}, "line 2: it opens a quotation mark that it does not close, or has text after one"),
+    "an open quotation mark": ('user,item,rating\na,x,4\n"b,x,3\nb,"y,5\n', {},
+        "line 3: it opens a quotation mark that it does not close", 'twice ("")'),
+    "text after a quotation mark": ('user;item;rating\na;"x" y;4\n', {},
+        "line 2: it opens a quotation mark that it does not close, or has text after one"),
     "an open quotation mark in the header": ('user,"item,rating\na,x,4\n', {}, "line 1: it opens a quotation mark"),
-    "a cell of two lines": ('user,item,rating,title\na,x,4,"Ex\nand so on"\n', {}, "line 2: it opens a quotation mark", "each rating on one line"),
-    "text for a rating": (of_rating("good"), {}, "line 4: it has the rating 'good', which is not a number (lines like it: 1)", "or delete the line"),
+    "a cell of two lines": ('user,item,rating,title\na,x,4,"Ex\nand so on"\n', {}, "line 2: it opens a quotation mark",
+        "each rating on one line"),
+    "text for a rating": (of_rating("good"), {},
+        "line 4: it has the rating 'good', which is not a number (lines like it: 1)", "or delete the line"),
     "a decimal comma": (of_rating("4,5"), {}, "line 4: it has the rating '4,5'", "with a point"),
     "an infinite rating": (of_rating("inf"), {}, "line 4: it has the rating 'inf', which is not a number"),
     "too large a rating": (of_rating("1e999"), {}, "line 4: it has the rating '1e999'"),
@@ -303,43 +324,65 @@ REFUSED = {
     "NULL for a user": (of_user("NULL", "none"), {}, "line 3: it has no user (lines like it: 2)"),
     "NULL for an item": (of_item("y", "<NA>"), {}, "line 4: it has no item (lines like it: 1)"),
     "an invisible user": (of_user("\u200b", "b"), {}, "line 3: it has no user"),
-    "17 and 17.0": (of_user("17", "17.0"), {}, "mine.csv: the users '17' and '17.0' look like one. Write both alike if they are, or rename"),
+    "17 and 17.0": (of_user("17", "17.0"), {},
+        "mine.csv: the users '17' and '17.0' look like one. Write both alike if they are, or rename"),
     "17 and 17.0 of items": (of_item("17.00", "17"), {}, "the items '17' and '17.00' look like one"),
     "two forms of é": (of_user("Jos\u00e9", "Jose\u0301"), {}, r"the users 'Jose\u0301' and 'Jos\xe9' look like one"),
     "a zero-width blank": (of_item("b\u200bc", "bc"), {}, r"the items 'bc' and 'b\u200bc' look like one"),
     "another blank": (of_user("b\u00a0c", "b c"), {}, r"the users 'b c' and 'b\xa0c' look like one"),
     "two blanks": (of_user("b  c", "b c"), {}, "the users 'b  c' and 'b c' look like one"),
-    "a pair twice": ("user,item,rating\na,b,4\nb,b,3\nb,c,3\na,b,5\n", {}, "line 5: it rates an item that its user has rated before", "Keep one rating a pair"),
+    "a pair twice": ("user,item,rating\na,b,4\nb,b,3\nb,c,3\na,b,5\n", {},
+        "line 5: it rates an item that its user has rated before", "Keep one rating a pair"),
     "one user": ("user,item,rating\na,b,4\na,c,5\n", {}, "mine.csv has ratings of one user only", "add more rows"),
     "one item": ("user,item,rating\na,b,4\nc,b,5\n", {}, "mine.csv has ratings of one item only", "add more rows"),
-    "no two ratings of any user": ("user,item,rating\na,b,4\nc,d,5\n", {}, "mine.csv has one line for each user", "add more rows"),
+    "no two ratings of any user": ("user,item,rating\na,b,4\nc,d,5\n", {}, "mine.csv has one line for each user",
+        "add more rows"),
     "a log without two of any user": ("user,item\na,b\nc,d\nc,d\n", {}, "mine.csv has one line for each user"),
-    "all ratings equal": ("user,item,rating\na,x,1\nb,x,1\nb,y,1\n", {}, "all 3 ratings are 1, so there is nothing to tell apart", 'COLUMNS="rating="'),
-    "counts": ("user,item,rating\na,x,1\nb,x,237777\nb,y,2\n", {}, "ratings, 1 to 237,777 with a median of 2, look like counts", 'COLUMNS="rating="'),
-    "too large": (text(",", NAMES[:2], (0, 1), *((k, k) for k in range(6000))), {}, "has 6,000 users and 6,000 items", "of 0.3 GB each", "Keep the items with at least 5"),
-    "dates as numbers": (with_times(20200913, 20200914, 20200915), {}, "mine.csv: its times (20200913, ...) are dates like 20200913: write 2020-09-13"),
-    "dates and minutes as numbers": (with_times(202009131200, 202009141200, 202009151259), {}, "are dates like 202009131200: write 2020-09-13 or 2020-09-13T12:00"),
-    "dates and seconds as numbers": (with_times(20200913120000, 20200914120000, 20200915125959), {}, "are dates like 20200913120000: write"),
+    "all ratings equal": ("user,item,rating\na,x,1\nb,x,1\nb,y,1\n", {},
+        "all 3 ratings are 1, so there is nothing to tell apart", 'COLUMNS="rating="'),
+    "counts": ("user,item,rating\na,x,1\nb,x,237777\nb,y,2\n", {},
+        "ratings, 1 to 237,777 with a median of 2, look like counts", 'COLUMNS="rating="'),
+    "too large": (text(",", NAMES[:2], (0, 1), *((k, k) for k in range(6000))), {}, "has 6,000 users and 6,000 items",
+        "of 0.3 GB each", "Keep the items with at least 5"),
+    "dates as numbers": (with_times(20200913, 20200914, 20200915), {},
+        "mine.csv: its times (20200913, ...) are dates like 20200913: write 2020-09-13"),
+    "dates and minutes as numbers": (with_times(202009131200, 202009141200, 202009151259), {},
+        "are dates like 202009131200: write 2020-09-13 or 2020-09-13T12:00"),
+    "dates and seconds as numbers": (with_times(20200913120000, 20200914120000, 20200915125959), {},
+        "are dates like 20200913120000: write"),
     "days of a spreadsheet": (with_times(44087.5, 44088, 44089.25), {}, "its times (44087.5, ...)", FIRST_YEAR),
     "a mere order": (with_times(1, 2, 3), {}, FIRST_YEAR, "to a mere order add 1000000000"),
-    "a word for a time": (with_times(1600000000, "noon", 1600000001), {}, "line 3: it has the time 'noon'", NOT_ISO, WITHOUT),
+    "a word for a time": (with_times(1600000000, "noon", 1600000001), {}, "line 3: it has the time 'noon'", NOT_ISO,
+        WITHOUT),
     "no time": (with_times(1600000000, "", 1600000001), {}, "line 3: it has the time ''", WITHOUT),
     "an infinite time": (with_times(1600000000, "inf", 1600000001), {}, "line 3: it has the time 'inf'"),
-    "a date among seconds": (with_times(1600000000, 1600000001, "2020-01-01"), {}, "line 4: it has the time '2020-01-01'", NOT_ISO),
-    "dates as elsewhere": (with_times("01/02/2020", "2020-01-01", "2020-01-01"), {}, "line 2: it has the time '01/02/2020'", NOT_ISO),
+    "a date among seconds": (with_times(1600000000, 1600000001, "2020-01-01"), {},
+        "line 4: it has the time '2020-01-01'", NOT_ISO),
+    "dates as elsewhere": (with_times("01/02/2020", "2020-01-01", "2020-01-01"), {},
+        "line 2: it has the time '01/02/2020'", NOT_ISO),
     "too late": (with_times(1600000000, 5000000000, 1600000001), {}, "line 3: it has the time '5000000000'", "to 2100"),
     "too early": (with_times("0001-01-01", "2020-01-01", "2020-01-02"), {}, "line 2: it has the time '0001-01-01'"),
-    "milliseconds among seconds": (with_times(1600000000, 1600000001, 1600000002000), {}, "line 4: it has the time '1600000002000'"),
-    "seconds among milliseconds": (with_times(1600000000000, 1600000001, 1600000002000), {}, "line 3: it has a time that is not in milliseconds like the others"),
-    "parquet without rows": ({"m.parquet": parquet(SINCE_2012.head(0))}, {}, "m.parquet is empty: it needs columns user, item, rating"),
-    "parquet that is cut": ({"m.parquet": parquet(SINCE_2012)[:-20]}, {}, "m.parquet cannot be read as parquet (", "write it anew"),
-    "parquet without a user": ({"m.parquet": parquet(SINCE_2012.assign(user=["a", None, "b"]))}, {}, "m.parquet, line 2: it has no user"),
-    "parquet of truth values": ({"m.parquet": parquet(SINCE_2012.assign(rating=[True, False, True]))}, {}, "m.parquet, line 1: it has the rating 'True'"),
-    "items without ids": (of_items("title,genres\nAy,Drama\n"), ASKED, "x.csv names no column item (it has: title, genres). Name its columns item, title, genres, year"),
-    "items described twice": (of_items("item,title\na,Ay\nb,Bee\na,Oh\n"), ASKED, "x.csv, line 4: it describes an item that stands before", "Keep one line an item"),
-    "other items": (of_items("item,title\n1,Ay\n2,Bee\n"), ASKED, "x.csv describes none of the 2 items of", "mine.csv: are its ids others?"),
+    "milliseconds among seconds": (with_times(1600000000, 1600000001, 1600000002000), {},
+        "line 4: it has the time '1600000002000'"),
+    "seconds among milliseconds": (with_times(1600000000000, 1600000001, 1600000002000), {},
+        "line 3: it has a time that is not in milliseconds like the others"),
+    "parquet without rows": ({"m.parquet": parquet(TABLE.head(0))}, {},
+        "m.parquet is empty: it needs columns user, item, rating"),
+    "parquet that is cut": ({"m.parquet": parquet(TABLE)[:-20]}, {}, "m.parquet cannot be read as parquet (",
+        "write it anew"),
+    "parquet without a user": ({"m.parquet": parquet(TABLE.assign(user=["a", None, "b"]))}, {},
+        "m.parquet, line 2: it has no user"),
+    "parquet of truth values": ({"m.parquet": parquet(TABLE.assign(rating=[True, False, True]))}, {},
+        "m.parquet, line 1: it has the rating 'True'"),
+    "items without ids": (of_items("title,genres\nAy,Drama\n"), ASKED,
+        "x.csv names no column item (it has: title, genres). Name its columns item, title, genres, year"),
+    "items described twice": (of_items("item,title\na,Ay\nb,Bee\na,Oh\n"), ASKED,
+        "x.csv, line 4: it describes an item that stands before", "Keep one line an item"),
+    "other items": (of_items("item,title\n1,Ay\n2,Bee\n"), ASKED, "x.csv describes none of the 2 items of",
+        "mine.csv: are its ids others?"),
     "items that are not there": (RATINGS, ASKED, "x.csv does not exist (seen from "),
-    "items with an open quotation mark": (of_items('item,title\na,"Ay\n'), ASKED, "x.csv, line 2: it opens a quotation mark"),
+    "items with an open quotation mark": (of_items('item,title\na,"Ay\n'), ASKED,
+        "x.csv, line 2: it opens a quotation mark"),
 }  # fmt: skip
 
 
@@ -361,7 +404,7 @@ def test_an_address_is_not_a_path(address):
 
 
 def test_what_is_no_file_too_large_or_parquet_without_its_reader_is_refused(tmp_path, monkeypatch):
-    path = put(tmp_path, {"mine.csv": BASE, "packed.csv.gz": gzip.compress(BASE.encode()), "x": parquet(SINCE_2012)})
+    path = put(tmp_path, {"mine.csv": BASE, "packed.csv.gz": gzip.compress(BASE.encode()), "x": parquet(TABLE)})
     assert f"{tmp_path} is a folder: name the file" in refusal(lambda: data.load_ratings(str(tmp_path)))
     missing = refusal(lambda: data.load_ratings(str(tmp_path / "no.csv")))
     assert f"no.csv does not exist (seen from {Path.cwd()}): check the path" in missing
@@ -440,7 +483,7 @@ TITLE_LETTERS = "abcé ñж\"',;$*_<>&#|:%\\"  # no capitals, no brackets: artic
 
 
 @st.composite
-def tables(draw, latin: bool = False):
+def tables(draw, latin: bool = False, without: str = ""):
     """Rows of user, item, rating and time, and titles."""
     letters = st.characters(codec="latin-1" if latin else "utf-8", categories=["L", "N"])
     names = st.text(letters, min_size=1, max_size=4).map(lambda name: unicodedata.normalize("NFC", name))
@@ -452,36 +495,22 @@ def tables(draw, latin: bool = False):
     rows = [(*pair, draw(st.sampled_from(scale)), draw(seconds)) for pair in pairs]
     for column in range(3):
         assume(len({row[column] for row in rows}) > 1)
-    some = st.text(TITLE_LETTERS.replace("ж", "") if latin else TITLE_LETTERS, min_size=1, max_size=12)
+    some = st.text(sorted(set(TITLE_LETTERS) - set(without)), min_size=1, max_size=12)
     titles = {item: draw(some.map(str.strip).filter(bool)) for item in sorted({row[1] for row in rows})}
     return rows, titles
 
 
-def titled(separator: str, encoding: str = "utf-8"):
-    """Ratings and titles in one file, quoted where it must be."""
+def one_file(separator: str, encoding: str = "utf-8"):
+    """Titles and ratings, quoted where it must be."""
 
     def write(rows, titles):
-        lines = [(title, *row) for row in rows for title in [titles[row[1]]]]
+        lines = [(titles[row[1]], *row) for row in rows]
         return {"any.csv": cells(separator, ("title", *NAMES), *lines).encode(encoding)}, {}
 
     return write
 
 
-def beside(separator: str, name: str, head: tuple, other: str, of_items, other_head: tuple = ()):
-    """Two files in which nothing is quoted."""
-
-    def write(rows, titles):
-        assume(not any(separator in f"x{title}x" or title[0] == title[-1] == '"' for title in titles.values()))
-        assume(separator != "::" or not any(":" in (title[0], title[-1]) for title in titles.values()))
-        films = [of_items(item, title) for item, title in titles.items()]
-        heads = [[names] if names else [] for names in (head, other_head)]
-        return {name: text(separator, *heads[0], *rows), other: text("|" if other == "u.item" else separator,
-                *heads[1], *films)}, {}  # fmt: skip
-
-    return write
-
-
-def told_order(separator: str):
+def without_header(separator: str):
     def write(rows, titles):
         lines = [(titles[row[1]], *row[::-1]) for row in rows]
         return {"any": cells(separator, *lines)}, {"columns": "title,time,rating,item,user"}
@@ -489,26 +518,41 @@ def told_order(separator: str):
     return write
 
 
+def as_recbole(rows, titles):
+    typed = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
+    films = text("\t", ("item_id:token", "movie_title:token_seq"), *titles.items())
+    return {"any.inter": text("\t", typed, *rows), "any.item": films}, {}
+
+
+def as_ratings_dat(rows, titles):
+    films = text("::", *((item, title, "Drama") for item, title in titles.items()))
+    return {"ratings.dat": text("::", *rows), "movies.dat": films}, {}
+
+
+def as_u_data(rows, titles):
+    films = text("|", *((item, title, "", "", "", *FLAGS("Drama")) for item, title in titles.items()))
+    return {"u.data": text("\t", *rows), "u.item": films}, {}
+
+
 def as_parquet(rows, titles):
     table = pd.DataFrame(rows, columns=NAMES)
     return {"any.parquet": parquet(table.assign(title=table["item"].map(titles)))}, {}
 
 
-TYPED = ("user_id:token", "item_id:token", "rating:float", "timestamp:float")
-PAIR = lambda item, title: (item, title)
-FORMS = {
-    "commas": titled(","),
-    "semicolons": titled(";"),
-    "tabs": titled("\t"),
-    "UTF-8 with its mark": titled(",", "utf-8-sig"),
-    "UTF-16": titled("\t", "utf-16"),
-    "Latin-1": titled(";", "latin-1"),
-    "RecBole": beside("\t", "any.inter", TYPED, "any.item", PAIR, ("item_id:token", "title:token_seq")),
-    "ratings.dat": beside("::", "ratings.dat", (), "movies.dat", lambda item, title: (item, title, "")),
-    "told order, commas": told_order(","),
-    "told order, tabs": told_order("\t"),
-    "parquet": as_parquet,
-}  # fmt: skip
+FORMS = {  # how it is written, and which letters cannot stand in a title there
+    "commas": (one_file(","), ""),
+    "semicolons": (one_file(";"), ""),
+    "tabs": (one_file("\t"), ""),
+    "UTF-8 with its mark": (one_file(",", "utf-8-sig"), ""),
+    "UTF-16": (one_file("\t", "utf-16"), ""),
+    "Latin-1": (one_file(";", "latin-1"), "ж"),
+    "RecBole": (as_recbole, '"'),
+    "ratings.dat": (as_ratings_dat, ":"),
+    "u.data": (as_u_data, "|"),
+    "without header, commas": (without_header(","), ";|:"),
+    "without header, tabs": (without_header("\t"), ""),
+    "parquet": (as_parquet, ""),
+}
 
 
 def read_back(write, table, packed: bool = False) -> tuple[list[tuple], dict]:
@@ -531,11 +575,12 @@ def is_taken_for_utf8(write, table) -> bool:
 
 @pytest.mark.parametrize("form", FORMS)
 @given(drawn=st.data(), packed=st.booleans())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_what_is_read_is_what_was_written(form, drawn, packed):
-    table = drawn.draw(tables(latin=form == "Latin-1"))
-    assume(form != "Latin-1" or not is_taken_for_utf8(FORMS[form], table))
-    assert read_back(FORMS[form], table, packed) == table
+    write, without = FORMS[form]
+    table = drawn.draw(tables(form == "Latin-1", without))
+    assume(form != "Latin-1" or not is_taken_for_utf8(write, table))
+    assert read_back(write, table, packed) == table
 
 
 def names_for(column: str):
@@ -545,10 +590,12 @@ def names_for(column: str):
 
 
 @given(drawn=st.data(), table=tables())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_order_ids_units_and_names_change_nothing_but_themselves(drawn, table):
     rows, _ = table
-    read = lambda rows, names=NAMES: read_back(lambda rows, _: ({"any.csv": cells(",", names, *rows)}, {}), (rows, {}))[0]
+    read = lambda rows, names=NAMES: read_back(lambda rows, _: ({"any.csv": cells(",", names, *rows)}, {}), (rows, {}))[
+        0
+    ]
     shuffled = drawn.draw(st.permutations(rows))
     assert read(shuffled) == shuffled
     users = {row[0]: f"Ω{k}" for k, row in enumerate(rows)}
@@ -566,13 +613,11 @@ def test_a_quotation_mark_that_is_never_closed_is_refused_with_its_line(drawn, t
     rows, titles = table
     lines = [("title", *NAMES), *((titles[row[1]], *row) for row in rows)]
     number = drawn.draw(st.integers(0, len(rows)))
-    quoted = [next(csv.reader([cells(separator, [cell])[:-1]], quoting=csv.QUOTE_NONE, delimiter="\0"))[0] for cell in
-              lines[number]]  # fmt: skip
     column = drawn.draw(st.integers(0, 4))
-    quoted[column] = '"' + quoted[column].replace('"', "")
+    before = [cells(separator, lines[number][:column])[:-1]] if column else []
+    after = separator.join(map(str, lines[number][column:])).replace('"', "")
     written = [cells(separator, line) for line in lines]
-    written[number] = separator.join(quoted) + "\n"
-    assume(quoted[column].count('"') == 1 and not any(cell.startswith('"') for cell in quoted[column + 1 :]))
+    written[number] = separator.join([*before, f'"{after}\n'])
     with TemporaryDirectory() as folder:
         said = refusal(lambda: load(Path(folder), "".join(written)))
     assert f"mine.csv, line {number + 1}: it opens a quotation mark that it does not close" in said
