@@ -10,10 +10,10 @@ TORCH_INDEX := $(if $(filter cpu,$(TORCH)),--index-url https://download.pytorch.
 LAB := $(if $(LLM),lab-llm,lab)
 
 .DEFAULT_GOAL := help
-.PHONY: help lab run check test execute data models lint clean
+.PHONY: help lab run check test test-data execute data models lint clean
 
 help:  ## list these commands
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
 
 lab: $(VENV)/.ready-$(LAB)  ## open JupyterLab at the first notebook (LLM=1: with what pages 7 to 10 need)
 	@$(BIN)/jupyter trust notebooks/*.ipynb > /dev/null  # else scripts in stored outputs do not run
@@ -31,6 +31,9 @@ check: $(VENV)/.ready-test  ## what to run before a commit: lint, format, types,
 
 test: $(VENV)/.ready-test data  ## prove everything: notebooks against their outputs, exercises, helpers, figures in a browser
 	@$(BIN)/python -m pytest
+
+test-data: $(VENV)/.ready-test data  ## prove pages on small, large and odd data (an hour)
+	@RECSYS_EXPLAINED_NIGHT=1 $(BIN)/python -m pytest tests/pages -k other_parameters
 
 execute: $(VENV)/.ready-run data  ## execute all notebooks where they lie, to commit their outputs
 	@$(BIN)/python -m tools.run --in-place

@@ -51,7 +51,7 @@ def main(paths: list[str]) -> int:
     failed = 0
     for path in paths:
         try:
-            print(json.dumps(read_record(Path(path)), ensure_ascii=False))
+            print(json.dumps(read_record(Path(path))))  # ASCII, which every console can print
         except CourseError as error:
             print(error, file=sys.stderr)
             failed = 1

@@ -7,7 +7,14 @@ from notebook_files import definitions
 
 from helpers import factorization
 
-SETS = [{"DATASET": "planted"}, {"DATASET": "CSV"}, {"DATASET": "planted", "SEED": 7, "TEST_SHARE": 0.1, "SEEDS": 3}]
+SETS = [
+    {"DATASET": "SMALL no times"},
+    {"DATASET": "SMALL fifths"},
+    {"DATASET": "60"},
+    {"DATASET": "12"},
+    {"DATASET": "LARGE"},
+    {"DATASET": "planted", "SEED": 7, "TEST_SHARE": 0.1, "SEEDS": 3},
+]
 WRONG = ({"DATASET": "netflix"}, "there is no dataset 'netflix': name one of toy, movielens-100k, planted")
 EXPECTED = {
     "n_users": exact(943),

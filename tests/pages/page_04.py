@@ -8,7 +8,9 @@ from notebook_files import definitions
 from helpers import models, training
 
 SETS = [
-    {"DATASET": "planted", "ARTICLE_EPOCHS": 1},
+    {"DATASET": "SMALL shifted", "ARTICLE_EPOCHS": 1},
+    {"DATASET": "12", "ARTICLE_EPOCHS": 1},
+    {"DATASET": "LARGE", "ARTICLE_EPOCHS": 1},
     {"DATASET": "planted", "ARTICLE_EPOCHS": 1, "EMBEDDING_DIM": 16, "EPOCHS": 4},
     {"DATASET": "planted", "ARTICLE_EPOCHS": 2, "ARTICLE_DIM": 8, "SEED": 7, "LEARNING_RATE": 0.01},
 ]

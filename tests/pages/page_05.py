@@ -8,7 +8,11 @@ from notebook_files import definitions
 from helpers import data, metrics, models, training
 
 SETS = [
-    {"DATASET": "planted", "SCALE_USERS": 800},
+    {"DATASET": "SMALL", "SCALE_USERS": 800},
+    {"DATASET": "SMALL log", "SCALE_USERS": 800},
+    {"DATASET": "60", "SCALE_USERS": 800},
+    {"DATASET": "12", "SCALE_USERS": 800},
+    {"DATASET": "LARGE", "SCALE_USERS": 800},
     {"DATASET": "planted", "K": 5, "NEIGHBOURS": 30, "SCALE_USERS": 800},
     {"SCALE_USERS": 800, "EMBEDDING_DIM": 16, "RIDGE": 200.0},
 ]

@@ -6,11 +6,12 @@ from expected import between, exact
 from helpers.exercises import ex07
 
 SETS = [
+    {"SPLITS": 3, "TUNE_STEPS": 2, "ASKED_USERS": 1, "DATASET": "SMALL", "COLD_FILMS": 20},
     {"SPLITS": 3, "TUNE_STEPS": 2, "ASKED_USERS": 1},
     {"SPLITS": 3, "TUNE_STEPS": 2, "ASKED_USERS": 1, "COLD_FILMS": 30, "TUNED_BLOCKS": 2},
-    {"SPLITS": 3, "TUNE_STEPS": 2, "ASKED_USERS": 1, "DATASET": "TITLES"},
+    {"SPLITS": 3, "TUNE_STEPS": 2, "ASKED_USERS": 1},
 ]
-WRONG = ({"DATASET": "planted"}, "DATASET = 'planted' has no titles or no times: language models need films with")
+WRONG = ({"DATASET": "planted"}, "planted has no titles, and this page is about them")
 EXPECTED = {
     "ndcg10_cold_random": between(0.07, 0.1),
     "ndcg10_cold_genre": between(0.19, 0.24),

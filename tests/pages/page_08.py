@@ -6,11 +6,13 @@ from expected import between
 from helpers.exercises import ex08
 
 SETS = [
+    {"STEPS": 20, "FEATURES": 16, "DATASET": "SMALL", "LEAST_RATINGS": 5},
+    {"STEPS": 20, "FEATURES": 16, "DATASET": "LARGE"},
     {"STEPS": 20, "FEATURES": 16},
     {"STEPS": 20, "FEATURES": 16, "LEAST_RATINGS": 60, "FOLDS": 3},
     {"STEPS": 20, "FEATURES": 64, "SPARSITY": 0.2},
 ]
-WRONG = ({"DATASET": "planted"}, "DATASET = 'planted' has no titles, years, genres or times")
+WRONG = ({"DATASET": "planted"}, "planted has no titles and no years and no genres, and this page is about them")
 EXPECTED = {
     "probe_genre_auc": between(0.68, 0.75),
     "probe_genre_auc_chance": between(0.45, 0.53),

@@ -9,11 +9,11 @@ from helpers import explain, models
 from helpers.exercises import ex09
 
 SETS = [
+    {"PLANTED": 60, "ASKED_USERS": 10, "EXACT_USERS": 3, "DATASET": "SMALL"},
     {"PLANTED": 100, "ASKED_USERS": 10, "EXACT_USERS": 3},
     {"PLANTED": 60, "ASKED_USERS": 12, "EXACT_USERS": 4},
-    {"PLANTED": 60, "ASKED_USERS": 10, "EXACT_USERS": 3, "DATASET": "TITLES"},
 ]
-WRONG = ({"DATASET": "planted"}, "DATASET = 'planted' has no titles or no times: maps of attention need")
+WRONG = ({"DATASET": "planted"}, "planted has no titles, and this page is about them")
 EXPECTED = {
     "hit1_last_attention": between(0.3, 0.35),
     "hit1_last_attention_std": between(0.18, 0.23),

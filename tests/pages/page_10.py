@@ -8,12 +8,14 @@ from notebook_files import definitions
 from helpers import explain, models
 from helpers.exercises import ex10
 
+QUICK = {"PLANTED": 50, "CHECKED_USERS": 10, "COMPARED_USERS": 5, "ORDERS": 10, "RANK": 3}
 SETS = [
-    {"PLANTED": 50, "CHECKED_USERS": 10, "COMPARED_USERS": 5, "ORDERS": 10, "RANK": 4},
-    {"PLANTED": 50, "CHECKED_USERS": 10, "COMPARED_USERS": 5, "ORDERS": 10, "USER": 3, "RIDGE": 20.0},
-    {"PLANTED": 50, "CHECKED_USERS": 10, "COMPARED_USERS": 5, "ORDERS": 10, "RANK": 3, "USER": 5, "DATASET": "TITLES"},
+    QUICK | {"DATASET": "SMALL", "USER": "3"},
+    QUICK | {"DATASET": "SMALL log", "USER": "3"},
+    QUICK | {"DATASET": "LARGE", "USER": "3"},
+    QUICK | {"USER": "2", "RIDGE": 20.0},
 ]
-WRONG = ({"USER": 943}, "USER = 943 is not there: the users of these ratings have the codes 0 to 942")
+WRONG = ({"USER": "944"}, "USER = '944' is not there: these 943 users are called 1, 2, 3")
 EXPECTED = {
     "ig_completeness_gap": between(0, 0.0001),
     "shapley_gap": between(0, 0.0001),

@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from expected import SECONDS, between, compare, exact, relative
+from made_ratings import made_file
 from notebook_files import NOTEBOOKS, code_cells, page_of, read, tags
 
 from helpers.errors import CourseError
@@ -129,34 +130,13 @@ def run(path, out, parameters):
 
 @pytest.mark.kernel
 @pytest.mark.parametrize(("path", "chosen"), CHOSEN, ids=run_id)
-def test_other_parameters_run_through_and_matter(path, chosen, tmp_path, relaxed, users_csv, titles_csv):
-    files = {"CSV": str(users_csv), "TITLES": str(titles_csv)}
-    chosen = {name: files.get(value, value) if name == "DATASET" else value for name, value in chosen.items()}
+def test_other_parameters_run_through_and_matter(path, chosen, tmp_path, relaxed):
+    chosen = {name: made_file(tmp_path, value) if name == "DATASET" else value for name, value in chosen.items()}
     run(path, tmp_path / path.name, chosen)
     ours, default = read_record(tmp_path / path.name), read_record(path)
     assert ours["parameters"] == default["parameters"] | chosen
     assert ours["metrics"].keys() == default["metrics"].keys()
     assert ours["metrics"] != default["metrics"]
-
-
-@pytest.mark.kernel
-def test_a_user_s_csv_runs_through_03_and_skips_what_it_lacks(tmp_path, relaxed, users_csv):
-    notebook = run(NOTEBOOKS[3], tmp_path / "out.ipynb", {"DATASET": str(users_csv)})
-    record = read_record(tmp_path / "out.ipynb")["metrics"]
-    assert (record["n_users"], record["n_items"]) == (610, 9724)
-    assert 0 < record["rmse_bias"] < record["rmse_mean"] and record["rmse_bias_temporal"] > 0
-    text = "".join(o["data"].get("text/plain", "") for c in notebook.cells for o in c.get("outputs", []) if "data" in o)
-    assert "nothing about age, gender or occupation: skipped" in text
-    assert "no genres or years: their figure is skipped" in text and "have no titles" in text
-
-
-@pytest.mark.kernel
-def test_a_csv_without_times_runs_through_03_too(tmp_path, relaxed):
-    rng = np.random.default_rng(1)
-    frame = pd.DataFrame({"user": rng.integers(0, 60, 3000), "item": rng.integers(0, 80, 3000)}).drop_duplicates()
-    frame.assign(rating=rng.integers(1, 6, len(frame))).to_csv(tmp_path / "plain.csv", index=False)
-    run(NOTEBOOKS[3], tmp_path / "out.ipynb", {"DATASET": str(tmp_path / "plain.csv")})
-    assert read_record(tmp_path / "out.ipynb")["metrics"]["rmse_bias_temporal"] is None
 
 
 # Wrong parameters
@@ -203,33 +183,3 @@ def test_a_preset_names_parameters_of_its_notebook(preset):
     for name, value in yaml.safe_load(preset.read_text(encoding="utf8")).items():
         assert type(value).__name__ == known[name]["inferred_type_name"], name
         assert str(value) != known[name]["default"].strip("\"'"), f"{name} is the default already"
-
-
-# Files of a reader's own
-
-
-@pytest.fixture(scope="session")
-def users_csv(tmp_path_factory):
-    """A CSV of the size of a well-known one: 610 users, 9,724 items, half stars, no demographics, times."""
-    rng = np.random.default_rng(0)
-    popular = rng.zipf(1.4, 9724).clip(max=400).astype(float)
-    user = np.r_[rng.integers(1, 611, 90_000), np.arange(1, 611), rng.integers(1, 611, 9724)]
-    item = np.r_[rng.choice(9724, 90_610, p=popular / popular.sum()), np.arange(9724)]
-    taste = 3.5 + rng.normal(0, 0.4, 611)[user] + rng.normal(0, 0.5, 9724)[item]
-    rating = np.clip(np.rint(2 * (taste + rng.normal(0, 0.8, user.size))) / 2, 0.5, 5)
-    rows = {"userId": user, "movieId": 3 * item + 1, "rating": rating, "timestamp": 10**9 + 10**5 * user + item}
-    path = tmp_path_factory.mktemp("mine") / "file.csv"
-    pd.DataFrame(rows).drop_duplicates(["userId", "movieId"]).to_csv(path, index=False)
-    return path
-
-
-@pytest.fixture(scope="session")
-def titles_csv(tmp_path_factory):
-    """A CSV with titles and nothing else about the items, many of them rare."""
-    rng, fame = np.random.default_rng(1), 1 / np.arange(3, 503)
-    item = rng.choice(500, 9000, p=fame / fame.sum())
-    rows = pd.DataFrame({"user": rng.integers(0, 150, 9000), "item": item}).drop_duplicates()
-    rows = rows.assign(rating=rng.integers(1, 6, len(rows)), timestamp=10**9 + np.arange(len(rows)))
-    path = tmp_path_factory.mktemp("named") / "books.csv"
-    rows.assign(title=[f"The {item}th Book" for item in rows["item"]]).to_csv(path, index=False)
-    return path
