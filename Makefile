@@ -3,6 +3,8 @@ PYTHON ?= python3
 TORCH ?= default
 LLM ?=
 DATASET ?=
+COLUMNS ?=
+ITEMS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -19,10 +21,10 @@ lab: $(VENV)/.ready-$(LAB)  ## open JupyterLab at the first notebook (LLM=1: wit
 	@$(BIN)/jupyter trust notebooks/*.ipynb > /dev/null  # else scripts in stored outputs do not run
 	@$(BIN)/jupyter lab notebooks/00_start_here.ipynb
 
-run: $(VENV)/.ready-run  ## execute all notebooks into build/run/ (DATASET=planted needs no network data)
-	@$(if $(filter planted,$(DATASET)),true,$(BIN)/python -m helpers.fetch movielens-100k)
+run: $(VENV)/.ready-run  ## execute all notebooks into build/run/ (DATASET=planted or DATASET=ratings.csv: on other data)
+	@$(if $(DATASET),true,$(BIN)/python -m helpers.fetch movielens-100k)
 	@$(if $(filter planted,$(DATASET)),true,$(BIN)/python -m helpers.fetch minilm gemma || true)
-	@$(BIN)/python -m tools.run $(if $(DATASET),DATASET=$(DATASET))
+	@$(BIN)/python -m tools.run $(if $(DATASET),"DATASET=$(DATASET)") $(if $(COLUMNS),"COLUMNS=$(COLUMNS)") $(if $(ITEMS),"ITEMS=$(ITEMS)")
 
 check: $(VENV)/.ready-test  ## what to run before a commit: lint, format, types, rules, unit tests; no kernels
 	@$(BIN)/python -m helpers.fetch movielens-100k > /dev/null

@@ -32,6 +32,7 @@ from tools.results import parameters_of, read_record
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL_SECONDS = 600
+FILES = ("DATASET", "ITEMS", "LISTS_OUT")  # parameters that may be paths
 PAGE_MEMORY = 4 * 2**30  # bytes that one page may need
 README_SHOWS = {
     "01_four_by_four": "Do perfect fits agree on the films nobody has rated?",
@@ -223,7 +224,7 @@ def read_parameters(words: list[str], notebooks: list[Path]) -> dict[str, Any]:
         try:
             values[name] = ast.literal_eval(text)
         except (ValueError, SyntaxError):
-            is_path = text.endswith(".csv") or Path(text).exists()  # the id of a hub, owner/model.1, is none
+            is_path = (name in FILES and "." in text) or Path(text).exists()  # the id of a hub, owner/model.1, is none
             values[name] = str(Path(text).resolve()) if is_path else text
     return values
 
@@ -236,9 +237,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, default=ROOT / "build" / "run", help="folder for the executed notebooks")
     parser.add_argument("--only", nargs="*", default=[], metavar="NN", help="numbers of the notebooks to run")
     chosen = parser.parse_args(arguments)
-    notebooks = [path for path in find_notebooks() if not chosen.only or path.stem.split("_")[0] in chosen.only]
+    numbers = [word for word in chosen.only if "=" not in word]
+    told = chosen.parameters + [word for word in chosen.only if "=" in word]  # what was meant for every notebook
+    notebooks = [path for path in find_notebooks() if not numbers or path.stem.split("_")[0] in numbers]
     try:
-        parameters = read_parameters(chosen.parameters, notebooks)
+        if len(notebooks) < len(set(numbers)):
+            raise CourseError(f"--only {' '.join(numbers)}: some of these are no notebook's number, such as 03.")
+        parameters = read_parameters(told, notebooks)
         if chosen.in_place and parameters:
             raise CourseError("--in-place stores the page as published, so it takes no parameters: use --into.")
     except CourseError as error:

@@ -41,6 +41,14 @@ def test_the_walk_gives_the_expected_records_in_its_order(tmp_path, capsys):
         assert compare(page_of(path).EXPECTED, read_record(tmp_path / path.name)["metrics"]) == []
 
 
+def test_what_follows_only_still_sets_parameters_and_an_unknown_number_is_refused(monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(run, "walk", lambda paths, into, parameters: asked.append((paths, parameters)) or [])
+    assert run.main(["--only", "03", "TEST_SHARE=0.1"]) == 0
+    assert asked == [([NOTEBOOKS[3]], {"TEST_SHARE": 0.1})]
+    assert run.main(["--only", "99"]) == 2 and "no notebook's number" in capsys.readouterr().err
+
+
 def test_the_walk_is_in_order():
     assert run.find_notebooks() == NOTEBOOKS
 
