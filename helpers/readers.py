@@ -88,8 +88,8 @@ def read_ratings(path: Path, *, columns: str = "", items: str = "") -> tuple[Tab
     if "timestamp" in raw:
         raw["timestamp"] = _seconds(source, raw["timestamp"])
     raw = _distinct_pairs(source, raw)
-    users = pd.DataFrame({"id": in_order(raw["user"])})
-    about = pd.DataFrame({"id": in_order(raw["item"])})
+    users = pd.DataFrame({"id": in_order(raw["user"].unique())})
+    about = pd.DataFrame({"id": in_order(raw["item"].unique())})
     _check_size(source, raw, users, about)
     if "rating" in raw:
         _check_scale(source, raw["rating"])
@@ -317,7 +317,7 @@ def _meant(source: Source, columns: str, needed: Iterable[str], may_be: Iterable
 def _ids(source: Source, text: pd.Series, column: str) -> pd.Series:
     """Ids without blanks around them; refused where two of them could be one."""
     ids = text.str.strip()
-    looks = {one: _looks(one) for one in sorted(set(ids))}
+    looks = {one: _looks(one) for one in sorted(ids.unique())}
     is_missing = ids.map(looks).str.lower().isin(MISSING)
     source.refuse(is_missing, f"has no {column}", "Fill it in or delete the line.")
     seen: dict[str, str] = {}
@@ -366,9 +366,10 @@ def _seconds(source: Source, text: pd.Series) -> pd.Series:
     else:
         digits = text.str.strip()
         for form, example in DATES:
-            is_date = (digits.str.len() == len(example)) & pd.to_datetime(digits, errors="coerce", format=form).notna()
-            what = f"dates like {example}: write 2020-09-13 or 2020-09-13T12:00"
-            _refuse_times(source, text, is_date.all(), what)
+            if (digits.str.len() == len(example)).all():
+                are_days = pd.to_datetime(digits, errors="coerce", format=form).notna().all()
+                what = f"dates like {example}: write 2020-09-13 or 2020-09-13T12:00"
+                _refuse_times(source, text, are_days, what)
         whole = numbers.abs().max()
         for power, unit in ((1e9, "nanoseconds"), (1e6, "microseconds"), (1e3, "milliseconds")):
             is_in_unit = numbers.abs() > 1e7 * power
@@ -467,7 +468,9 @@ def _with_items(source: Source, raw: pd.DataFrame, items: pd.DataFrame, path: st
             source.notes.append(f"no titles, since what lies beside cannot be read: {str(error).rstrip('.')}")
     if found and described is not raw:
         number = int(items["id"].isin(described["item"]).sum())
-        source.notes.append(f"titles of {number:,} items from {found.name}" + ("" if path else ", which lies beside"))
+        own = ", ".join(column for column in OF_ITEMS[1:] if column in raw)
+        said = f"titles of {number:,} items from {found.name}" + ("" if path else ", which lies beside")
+        source.notes.append(said + (f", in place of {own} in {source.path.name}" if own else ""))
     columns = [column for column in OF_ITEMS[1:] if column in described]
     filled = described[["item", *columns]].mask(lambda cells: cells == "")
     of_item = filled.groupby("item", sort=False)
