@@ -34,7 +34,7 @@ RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 matplotlib.rcParams.update(STYLE)
 
 
-def labels(items: pd.DataFrame, longest: int = 44) -> list[str]:
+def labels(items: pd.DataFrame, longest: int = 36) -> list[str]:
     """What stands for each item in figures and tables: its title, short, in letters that can be drawn, no two alike.
 
     Shapes: items with id, title and year, as in `data.Ratings` → (items,)
@@ -323,6 +323,7 @@ def bars(
         if numbers:
             ax.bar_label(drawn, fmt=numbers, padding=3, fontsize=8.5)
             ax.set_xlim(0, 1.22 * values.max())
+        if numbers or len(panels) > 1:
             ax.xaxis.set_major_locator(MaxNLocator(3))
         ax.axvline(0, color=INK, lw=0.8)
         ax.spines["left"].set_visible(False)

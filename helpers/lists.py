@@ -22,7 +22,9 @@ def check_out(path: str) -> None:
         raise CourseError(f"LISTS_OUT = {path!r}: lists are written as .parquet or .csv, so name such a file.")
     if place.suffix.lower() == ".parquet" and importlib.util.find_spec("pyarrow") is None:
         raise CourseError(f"LISTS_OUT = {path!r}: parquet needs pyarrow (pip install pyarrow). Or name a .csv file.")
-    if place.is_dir() or not place.parent.is_dir():
+    if place.is_dir():
+        raise CourseError(f"LISTS_OUT = {path!r} is a folder: name a file in it.")
+    if not place.parent.is_dir():
         raise CourseError(f"LISTS_OUT = {path!r}: there is no folder {place.parent} that could hold it. Make it first.")
     if not os.access(place if place.exists() else place.parent, os.W_OK):
         raise CourseError(f"LISTS_OUT = {path!r} may not be written: choose another place.")
@@ -59,6 +61,9 @@ def write(
     frame = frame[lists.ravel() >= 0]
     place = Path(path)
     half = place.with_name(f".{place.name}.half")
-    getattr(frame, WRITERS[place.suffix.lower()])(half, index=False)
-    os.replace(half, place)
+    try:
+        getattr(frame, WRITERS[place.suffix.lower()])(half, index=False)
+        os.replace(half, place)
+    finally:
+        half.unlink(missing_ok=True)
     return f"{len(frame):,} rows of {len(users):,} lists were written to {place.name}."

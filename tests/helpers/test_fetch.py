@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import small_movielens
 
-from helpers import data, fetch, readers
+from helpers import data, fetch, movielens
 from helpers.errors import CourseError
 
 WEIGHTS = b"weights" * 100
@@ -203,9 +203,9 @@ def test_two_fetches_at_once_end_with_one_good_file(offered, cache):
 def test_an_archive_without_its_files_is_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "ml-100k.zip", "w") as bundle:
         bundle.writestr("ml-100k/u.data", "1\t1\t5\t1\n")
-    assert "is not the MovieLens-100K archive" in refusal(lambda: readers.read_movielens(tmp_path / "ml-100k.zip"))
+    assert "is not the MovieLens-100K archive" in refusal(lambda: movielens.read_movielens(tmp_path / "ml-100k.zip"))
     (tmp_path / "x.whl").write_bytes(b"no zip")
-    assert "x.whl is not the MovieLens-100K archive" in refusal(lambda: readers.read_movielens(tmp_path / "x.whl"))
+    assert "x.whl is not the MovieLens-100K archive" in refusal(lambda: movielens.read_movielens(tmp_path / "x.whl"))
 
 
 # Language models

@@ -88,3 +88,18 @@ def test_labels_at_curve_ends_do_not_overlap():
     figures._label_ends(ax, [("a", "k", 1.0, 0.5), ("b", "k", 1.0, 0.5), ("c", "k", 1.0, 0.51)])
     heights = sorted(text.get_position()[1] for text in ax.texts)
     assert min(np.diff(heights)) > 0.07
+
+
+def test_labels_can_be_drawn_are_short_and_never_alike():
+    titles = ["Sabrina", "Sabrina", "千と千尋", "x" * 99, "Cash $$ & $Carry$", "Twin", "Twin"]
+    years = [1954, 1995, 2001, 2000, 1990, np.nan, np.nan]
+    items = pd.DataFrame({"id": list("abcdefg"), "title": titles, "year": years})
+    names = figures.labels(items, longest=20)
+    assert names[:3] == ["Sabrina (1954)", "Sabrina (1995)", "item c"]
+    assert len(names[3]) == 20 and names[4] == "Cash $$ & $Carry$" and names[5:] == ["Twin [f]", "Twin [g]"]
+
+
+def test_a_dollar_in_a_name_is_a_dollar(shown):
+    values = pd.Series([1.0, 2.0], ["Cash $$ & $Carry$", "a_b^{"])
+    figures.bars({"$\\frac$": values}, title="$$", caption="none", xlabel="$")
+    assert shown

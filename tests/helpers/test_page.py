@@ -6,7 +6,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from helpers.errors import CourseError
-from helpers.page import ClaimFailed, claim, digits, fact, parameter, record, say, show_here
+from helpers.page import ClaimFailed, as_text, claim, digits, fact, needs, parameter, record, say, show_here
 
 
 @pytest.fixture
@@ -145,3 +145,34 @@ def test_record_takes_numpy_numbers_and_missing_figures(capsys):
 def test_record_refuses_what_is_no_figure(bad):
     with pytest.raises(CourseError, match="rmse = "):
         record(rmse=bad)
+
+
+# Gates and text out of data
+
+
+@pytest.fixture
+def published(monkeypatch):
+    """What a page shows."""
+    seen = []
+    monkeypatch.setattr("helpers.page.display", lambda data, **_: seen.append(data))
+    return seen
+
+
+class Films:
+    name = "mine"
+    known = frozenset({"user", "item", "rating", "title"})
+
+
+def test_a_gate_lets_through_says_what_is_left_out_or_refuses_a_page(published):
+    assert needs(Films, "rating", "title") and published == []
+    assert not needs(Films, "rating", "timestamp")
+    assert published.pop()["text/plain"] == "*Left out here: these ratings have no times.*"
+    assert not needs(Films, "studies") and "stored table" in published.pop()["text/plain"]
+    with pytest.raises(CourseError, match=r"mine has no genres and no years, .* Name a file that has them as ITEMS"):
+        needs(Films, "title", "genres", "year", page=True)
+    with pytest.raises(CourseError, match=r"mine has no times, and this page is about them. Take others"):
+        needs(Films, "timestamp", page=True)
+
+
+def test_text_out_of_data_marks_nothing_up():
+    assert as_text("M*A*S*H\n<b> $x$ a_b `c`") == r"M\*A\*S\*H \<b\> \$x\$ a\_b \`c\`"

@@ -91,3 +91,16 @@ SEEN = data.interactions(RATINGS.table, RATINGS.shape)
 def test_an_unknown_kind_is_refused_with_the_list_of_what_there_is(call, there):
     with pytest.raises(CourseError, match=f"it is one of {there}"):
         call()
+
+
+def test_of_a_large_catalogue_the_best_known_items_are_ranked_and_it_is_said():
+    ratings = data.planted_ratings(40, 30, per_user=10)
+    assert recipes.most_known(ratings) is ratings
+    few = recipes.most_known(ratings, most=12)
+    number = np.bincount(ratings.table["item"], minlength=30)
+    assert few.shape[1] == 12 and len(few.table) == np.sort(number)[-12:].sum()
+    ids = few.items["id"].to_numpy()[few.table["item"]]
+    assert set(ids) == set(ratings.items["id"].to_numpy()[np.argsort(-number, kind="stable")[:12]])
+    before = {tuple(row) for row in zip(ratings.users["id"][ratings.table["user"]], ratings.table["timestamp"])}
+    assert {tuple(row) for row in zip(few.users["id"][few.table["user"]], few.table["timestamp"])} <= before
+    assert "only the 12 items that most users know are ranked" in few.said

@@ -15,7 +15,7 @@ SETS = [
     QUICK | {"DATASET": "LARGE", "USER": "3"},
     QUICK | {"USER": "2", "RIDGE": 20.0},
 ]
-WRONG = ({"USER": "944"}, "USER = '944' is not there: these 943 users are called 1, 2, 3")
+WRONG = ({"USER": "944"}, "USER = '944' is not there: the ids of these 943 users are 1, 2, 3")
 EXPECTED = {
     "ig_completeness_gap": between(0, 0.0001),
     "shapley_gap": between(0, 0.0001),
