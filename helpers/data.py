@@ -45,7 +45,8 @@ class Ratings:
         """The lowest and the highest rating; 0 and 1 for a log."""
         if "rating" not in self.table:
             return 0.0, 1.0
-        return float(self.table["rating"].min()), float(self.table["rating"].max())
+        rating = self.table["rating"]
+        return float(rating.min()), float(rating.max())
 
     @property
     def unit(self) -> float:
@@ -56,13 +57,16 @@ class Ratings:
     @property
     def points(self) -> str:
         """What a rating is counted in."""
-        return "stars" if self.scale[1] == 5 and 0 <= self.scale[0] <= 1 else "points"
+        low, high = self.scale
+        return "stars" if high == 5 and 0 <= low <= 1 else "points"
 
     def liked(self) -> pd.DataFrame:
         """Rows with a rating in the highest quarter of the scale: 4 and 5 stars of five; of a log all rows."""
         if "rating" not in self.table:
             return self.table
-        return self.table[self.table["rating"] >= self.scale[1] - self.unit - 1e-9]
+        _, high = self.scale
+        least = high - self.unit - 1e-9  # the sum of parts of a scale may be off by rounding
+        return self.table[self.table["rating"] >= least]
 
     def user_code(self, name: str) -> int:
         """The code of the user whom the source calls so.
@@ -103,7 +107,7 @@ def load_ratings(source: str, columns: str = "", items: str = "", *, seed: int =
         raise CourseError(
             f"there is no dataset {source!r}: name one of toy, movielens-100k, planted, or the path of a file."
         )
-    tables, said = readers.read_ratings(Path(source), columns=columns, items=items)
+    tables, said = readers.read_ratings(Path(source).expanduser(), columns=columns, items=items)
     return _assemble(Path(source).stem, *tables, said=said)
 
 
@@ -147,18 +151,22 @@ def _assemble(
 
 def _counted(name: str, table: pd.DataFrame, users: pd.DataFrame, items: pd.DataFrame) -> str:
     """The line of ratings that come by name."""
-    low, high = table["rating"].min(), table["rating"].max()
-    return f"{name}: {len(table):,} ratings of {len(users):,} users and {len(items):,} items, {low:g} to {high:g}"
+    low = table["rating"].min()
+    high = table["rating"].max()
+    size = f"{len(table):,} ratings of {len(users):,} users and {len(items):,} items"
+    return f"{name}: {size}, {low:g} to {high:g}"
 
 
 def only_items(ratings: Ratings, kept: np.ndarray) -> Ratings:
     """The ratings of these items, by users who have any, with new codes. Shapes: kept (items,), rising codes"""
-    table = ratings.table[ratings.table["item"].isin(kept)]
+    is_kept = ratings.table["item"].isin(kept)
+    table = ratings.table[is_kept].reset_index(drop=True)
     who = np.unique(table["user"])
-    table = table.assign(user=np.searchsorted(who, table["user"]), item=np.searchsorted(kept, table["item"]))
+    table["user"] = np.searchsorted(who, table["user"])
+    table["item"] = np.searchsorted(kept, table["item"])
     users = ratings.users.iloc[who].reset_index(drop=True)
     items = ratings.items.iloc[kept].reset_index(drop=True)
-    return replace(ratings, table=table.reset_index(drop=True), users=users, items=items)
+    return replace(ratings, table=table, users=users, items=items)
 
 
 # Tables of 0 and 1
@@ -212,7 +220,8 @@ def histories(table: pd.DataFrame, n_users: int) -> list[np.ndarray]:
 
 def check_histories(sequences: Sequence[np.ndarray], length: int, users: int) -> None:
     """Refuse histories of which too few are long enough for what a page shows."""
-    enough = sum(len(codes) >= length for codes in sequences)
+    lengths = np.array([len(codes) for codes in sequences])
+    enough = int((lengths >= length).sum())
     if enough < users:
         raise CourseError(
             f"{enough} users have {length} items or more before their last one, and this page shows such histories of "
@@ -257,7 +266,8 @@ def windows(
 
 def split_random(table: pd.DataFrame, *, seed: int = 42, test: float = 0.2) -> Split:
     """Train and test by a random permutation of the rows; the first `test` of it is the test set."""
-    perm = np.random.default_rng(seed).permutation(len(table))
+    rng = np.random.default_rng(seed)
+    perm = rng.permutation(len(table))
     return _cut(table.iloc[perm], test)
 
 

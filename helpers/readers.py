@@ -453,7 +453,7 @@ def _with_items(source: Source, raw: pd.DataFrame, items: pd.DataFrame, path: st
     """Titles, genres and years: from the ratings' own columns, a file, or one that lies beside."""
     names = (*BESIDE, f"{source.path.name.split('.')[0]}.item")
     beside = [source.path.with_name(name) for name in names if name != source.path.name]
-    found = Path(path) if path else next((file for file in beside if file.is_file()), None)
+    found = Path(path).expanduser() if path else next((file for file in beside if file.is_file()), None)
     described = raw
     if found and path:
         described = _item_cells(found)
