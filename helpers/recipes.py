@@ -25,9 +25,9 @@ def known(what: str, name: str, among: Sequence[str]) -> str:
     return name
 
 
-MOST_ITEMS = (
-    4000  # of a catalogue that is ranked: EASE inverts a table of items by items, a transformer scores them all
-)
+# Of a catalogue that is ranked: EASE inverts a table of items by items, a transformer scores them all
+MOST_ITEMS = 4000
+FEW_ITEMS = 2000  # where several transformers are trained on it (notebooks 08 to 10)
 
 
 def most_known(ratings: data.Ratings, most: int = MOST_ITEMS) -> data.Ratings:
