@@ -13,7 +13,9 @@ from helpers.errors import CourseError
 
 STRICT = "RECSYS_EXPLAINED_CLAIMS"  # "strict" under `make execute`, `make run` and `make test`
 RECORD = "application/vnd.recsys-explained.record+json"
-KINDS = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+KINDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "True or False", str: "a text"}
+KINDS[int | str] = "a text or a whole number"
+TYPES: dict[Any, tuple[type, ...]] = {float: (int, float), int | str: (int, str)}  # of others their own
 
 Figure = float | int | bool | str | None
 
@@ -153,7 +155,7 @@ def digits(value: float) -> str:
 def parameter(
     name: str,
     value: Any,
-    kind: type,
+    kind: Any,
     *,
     at_least: float | None = None,
     above: float | None = None,
@@ -165,7 +167,7 @@ def parameter(
         CourseError: naming the parameter, its value, and what it may be.
     """
     allowed = [KINDS[kind]]
-    fits = type(value) in ((int, float) if kind is float else (kind,))
+    fits = type(value) in TYPES.get(kind, (kind,))
     if at_least is not None:
         allowed.append(f"at least {at_least}")
         fits = fits and value >= at_least
