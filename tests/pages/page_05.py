@@ -8,7 +8,7 @@ from notebook_files import definitions
 from helpers import data, metrics, models, training
 
 SETS = [
-    {"DATASET": "SMALL", "SCALE_USERS": 800},
+    {"DATASET": "SMALL", "SCALE_USERS": 800, "LISTS_OUT": "lists.csv"},
     {"DATASET": "SMALL log", "SCALE_USERS": 800},
     {"DATASET": "60", "SCALE_USERS": 800},
     {"DATASET": "12", "SCALE_USERS": 800},

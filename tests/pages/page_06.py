@@ -8,7 +8,7 @@ from notebook_files import definitions
 from helpers import models
 
 SETS = [
-    {"DATASET": "SMALL log", "PLANTED": 500, "EPOCHS": 2},
+    {"DATASET": "SMALL log", "PLANTED": 500, "EPOCHS": 2, "LISTS_OUT": "lists.csv"},
     {"DATASET": "12", "PLANTED": 500, "EPOCHS": 2},
     {"DATASET": "LARGE", "PLANTED": 500, "EPOCHS": 2},
     {"DATASET": "planted", "PLANTED": 500, "EPOCHS": 1, "DIM": 16, "LAYERS": 1, "HEADS": 4},

@@ -10,7 +10,7 @@ from helpers.exercises import ex10
 
 QUICK = {"PLANTED": 50, "CHECKED_USERS": 10, "COMPARED_USERS": 5, "ORDERS": 10, "RANK": 3}
 SETS = [
-    QUICK | {"DATASET": "SMALL", "USER": "3"},
+    QUICK | {"DATASET": "SMALL", "USER": "3", "LISTS_OUT": "lists.csv"},
     QUICK | {"DATASET": "SMALL log", "USER": "3"},
     QUICK | {"DATASET": "LARGE", "USER": "3"},
     QUICK | {"USER": "2", "RIDGE": 20.0},

@@ -131,12 +131,17 @@ def run(path, out, parameters):
 @pytest.mark.kernel
 @pytest.mark.parametrize(("path", "chosen"), CHOSEN, ids=run_id)
 def test_other_parameters_run_through_and_matter(path, chosen, tmp_path, relaxed):
-    chosen = {name: made_file(tmp_path, value) if name == "DATASET" else value for name, value in chosen.items()}
+    places = {"DATASET": lambda kind: made_file(tmp_path, kind), "LISTS_OUT": lambda name: str(tmp_path / name)}
+    chosen = {name: places.get(name, lambda value: value)(value) for name, value in chosen.items()}
     run(path, tmp_path / path.name, chosen)
     ours, default = read_record(tmp_path / path.name), read_record(path)
     assert ours["parameters"] == default["parameters"] | chosen
     assert ours["metrics"].keys() == default["metrics"].keys()
     assert ours["metrics"] != default["metrics"]
+    if "LISTS_OUT" in chosen:
+        lists = pd.read_csv(chosen["LISTS_OUT"], dtype=str)
+        assert list(lists)[:5] == ["user", "place", "item", "title", "score"] and lists["user"].nunique() > 50
+        assert path.name[:2] != "10" or lists.loc[lists["place"] == "1", "reason"].str.startswith("because of ").all()
 
 
 # Wrong parameters
