@@ -81,7 +81,7 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
             """One page, from its start to its place."""
             begun = time.perf_counter()
             done = Path(folder) / page.path.name
-            page.error = _execute(page.path, done, parameters, running, bar)
+            page.error = execute(page.path, done, parameters, running, bar)
             page.seconds = time.perf_counter() - begun
             if stopped.is_set():
                 return
@@ -105,7 +105,7 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
     return pages
 
 
-def _execute(
+def execute(
     path: Path,
     done: Path,
     parameters: dict[str, Any],
@@ -121,10 +121,10 @@ def _execute(
     strictness = {STRICT: "report" if parameters else "strict"}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
                                env=os.environ | strictness)  # fmt: skip
-    running[path.stem] = process
+    running[done.stem] = process
     bar.set_postfix_str(", ".join(running))
     _, said = process.communicate()
-    del running[path.stem]
+    del running[done.stem]
     bar.set_postfix_str(", ".join(running))
     return _sentence(done, said) if process.returncode else ""
 

@@ -1,0 +1,81 @@
+"""Shapes of which pages draw their mechanisms: tables of numbers, signs between them, arrows.
+
+Places are (x, y) in cells of a table, y downwards.
+"""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyArrowPatch, Rectangle
+
+from helpers.figures import INK, PALETTE, QUIET, WIDTH
+
+CELL = 0.42  # inches of a cell, where the drawing is not wider than the house's figures
+
+Place = tuple[float, float]
+
+
+def sheet(width: float, height: float) -> tuple[Figure, Axes]:
+    """An empty drawing, so many cells wide and high."""
+    cell = min(CELL, WIDTH / width)
+    fig = Figure(figsize=(WIDTH, cell * height + 0.45), layout="constrained")
+    ax = fig.subplots()
+    middle, half = width / 2, max(width, WIDTH / cell) / 2
+    ax.set(xlim=(middle - half, middle + half), ylim=(height, 0), aspect="equal")
+    ax.axis("off")
+    return fig, ax
+
+
+def table(
+    ax: Axes,
+    values: np.ndarray,
+    at: Place,
+    *,
+    name: str = "",
+    lit: np.ndarray | None = None,
+    colour: int = 0,
+    numbers: str = ".3g",
+    rows: list[str] | None = None,
+    columns: list[str] | None = None,
+) -> None:
+    """A table of numbers with its upper left corner at a place; cells that are NaN stay empty.
+
+    Args:
+        name: stands above
+        lit: truth values in the shape of the table; these cells are shaded
+        colour: of the shade, a place in the house's palette
+        numbers: the format of each
+        rows: names left of the table
+        columns: names above it
+    Shapes: values (m, n)
+    """
+    x, y = at
+    frame = pd.DataFrame(values)
+    letter = 8.5 * min(1.0, ax.figure.get_figwidth() / np.ptp(ax.get_xlim()) / 0.32)  # so that numbers fit a cell
+    for (i, j), value in np.ndenumerate(frame.to_numpy(dtype=float)):
+        is_lit = lit is not None and bool(lit[i, j])
+        face = PALETTE[colour] if is_lit else "white"
+        ax.add_patch(Rectangle((x + j, y + i), 1, 1, fc=face, ec=QUIET, lw=0.8, alpha=0.35 if is_lit else 1))
+        if np.isfinite(value):
+            ax.text(x + j + 0.5, y + i + 0.52, format(value, numbers), ha="center", va="center", fontsize=letter)
+    m, n = frame.shape
+    ax.add_patch(Rectangle((x, y), n, m, fill=False, ec=INK, lw=1))
+    for i, row in enumerate(rows or []):
+        ax.text(x - 0.15, y + i + 0.52, row, ha="right", va="center", fontsize=8.5)
+    for j, column in enumerate(columns or []):
+        ax.text(x + j + 0.5, y - 0.15, column, ha="center", va="bottom", fontsize=8.5)
+    if name:
+        above = 0.2 if not columns else 0.85
+        ax.text(x + n / 2, y - above, name, ha="center", va="bottom", fontsize=9.5, fontweight="bold")
+
+
+def sign(ax: Axes, at: Place, text: str, *, size: float = 12, ha: str = "center", colour: str = INK) -> None:
+    """A sign or a word, its middle at a place."""
+    ax.text(*at, text, ha=ha, va="center", fontsize=size, color=colour)
+
+
+def arrow(ax: Axes, start: Place, end: Place, *, bend: float = 0.0, colour: str = INK) -> None:
+    """From one place to another."""
+    look = {"arrowstyle": "-|>", "mutation_scale": 11, "color": colour, "lw": 1.2}
+    ax.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", **look))
