@@ -52,7 +52,7 @@ def table(
     """
     x, y = at
     frame = pd.DataFrame(values)
-    letter = 8.5 * min(1.0, ax.figure.get_figwidth() / np.ptp(ax.get_xlim()) / 0.32)  # so that numbers fit a cell
+    letter = 8.5 * min(1.0, WIDTH / np.ptp(ax.get_xlim()) / 0.32)  # so that numbers fit a cell
     for (i, j), value in np.ndenumerate(frame.to_numpy(dtype=float)):
         is_lit = lit is not None and bool(lit[i, j])
         face = PALETTE[colour] if is_lit else "white"
@@ -77,5 +77,7 @@ def sign(ax: Axes, at: Place, text: str, *, size: float = 12, ha: str = "center"
 
 def arrow(ax: Axes, start: Place, end: Place, *, bend: float = 0.0, colour: str = INK) -> None:
     """From one place to another."""
-    look = {"arrowstyle": "-|>", "mutation_scale": 11, "color": colour, "lw": 1.2}
-    ax.add_patch(FancyArrowPatch(start, end, connectionstyle=f"arc3,rad={bend}", **look))
+    line = FancyArrowPatch(
+        start, end, connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>", mutation_scale=11, color=colour, lw=1.2
+    )
+    ax.add_patch(line)

@@ -251,11 +251,16 @@ def learn_rule(
     return model.eval(), curve
 
 
-# Trained models that are stored
+# Trained models: stored, in the cache, or trained now
+
+LONG = {"epochs": 40, "anew": True}
+DROPOUT = {"GPT": 0.3, "BERT": 0.1}
+FRESH = 100  # added to a seed that is not stored: those that are were chosen among the seeds 0 to 4
+MODELS = ("gpt-movielens", "bert-movielens", "planted-trigger", "planted-marker")
 
 
 def trained(name: str, device: torch.device | str = "cpu") -> models.SequenceTransformer:
-    """A transformer of data/models/, ready to be looked into.
+    """A transformer of data/models/ or of the cache, ready to be looked into.
 
     Raises:
         CourseError: an unknown name, or a checkpoint that is missing, cut short or does not fit its own description.
@@ -272,21 +277,48 @@ def trained(name: str, device: torch.device | str = "cpu") -> models.SequenceTra
     return model.to(device).eval()
 
 
+def model(name: str, seed: int, device: torch.device | str = "cpu") -> models.SequenceTransformer:
+    """A trained transformer of `MODELS` by its seed: the stored one, or trained now, and kept in the cache.
+
+    The first seeds are stored in data/models/. Training another takes seconds for a planted rule and minutes for
+    MovieLens; whoever asks for it again, on this page or another one, finds it.
+    """
+    known("trained model", name, MODELS)
+    stem = f"{name}-{seed}"
+    if name.endswith("movielens"):
+        stem = name if seed == 0 else f"{name}-{seed + 1}"  # these are called by their place on validation
+    if stem not in stored.checkpoints(name):
+        stored.keep(stem, lambda: _train(name, seed, device))
+    return trained(stem, device)
+
+
+def _train(name: str, seed: int, device: torch.device | str) -> tuple[models.SequenceTransformer, dict[str, Any]]:
+    """A transformer of `MODELS` by a seed that is not stored, and its card."""
+    kind, _, what = name.partition("-")
+    if kind == "planted":
+        learned, _ = learn_rule(what, seed=FRESH + seed, device=device)
+    else:
+        architecture = kind.upper()
+        ratings = data.load_ratings("movielens-100k")
+        train, _ = data.split_leave_last_out(ratings.table)
+        options: dict[str, Any] = {"architecture": architecture, "dropout": DROPOUT[architecture], **LONG}
+        learned, _ = train_transformer(train, ratings.shape, seed=FRESH + seed, device=device, **options)
+    return learned, {"about": f"{name}, trained with seed {FRESH + seed}."}
+
+
 def several_trained(
     ratings: data.Ratings,
     train: pd.DataFrame,
     *,
     architecture: str = "GPT",
     number: int = 3,
+    first: int = 0,
     device: torch.device | str = "cpu",
 ) -> list[models.SequenceTransformer]:
-    """Trainings of a GPT or BERT over histories: the stored ones of MovieLens-100K, and further or others live."""
+    """Trainings of a GPT or BERT over histories, by seeds from `first` on; of other data than MovieLens-100K live."""
     known("architecture", architecture, ARCHITECTURES)
-    names = []
+    seeds = range(first, first + number)
     if "studies" in ratings.known:
-        names = stored.checkpoints(f"{architecture.lower()}-movielens")[:number]
-    live = [
-        train_transformer(train, ratings.shape, architecture=architecture, seed=seed, device=device)[0]
-        for seed in range(len(names), number)
-    ]
-    return [trained(name, device) for name in names] + live
+        return [model(f"{architecture.lower()}-movielens", seed, device) for seed in seeds]
+    options: dict[str, Any] = {"architecture": architecture, "device": device}
+    return [train_transformer(train, ratings.shape, seed=seed, **options)[0] for seed in seeds]

@@ -4,13 +4,19 @@
 """
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import filelock
 import pandas as pd
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from helpers.errors import CourseError
-from helpers.fetch import DATA
+from helpers.fetch import DATA, cache_folder, storage_errors_told, written_whole
+from helpers.models import SequenceTransformer
 
 TABLES = DATA / "tables"
 MODELS = DATA / "models"
@@ -62,18 +68,52 @@ def choose(name: str, model: str | None = None) -> dict[str, float | int]:
     return {name: int(value) if value == int(value) else value for name, value in settings.items()}
 
 
+def describe(model: SequenceTransformer) -> dict[str, Any]:
+    """The sizes of a transformer, as its card holds them."""
+    return {
+        "n_items": model.n_items,
+        "dim": model.items.embedding_dim,
+        "layers": len(model.blocks),
+        "heads": model.blocks[0].heads,
+        "length": model.length,
+        "dropout": model.dropout.p,
+        "causal": model.causal,
+    }
+
+
+def write(path: Path, model: SequenceTransformer, card: dict[str, Any]) -> None:
+    """A trained model as a file, whole, its card inside."""
+    card = card | {"model": describe(model)}
+    with written_whole(path) as half:
+        save_file(model.state_dict(), half, {"card": json.dumps(card)})
+        half.chmod(0o644)
+
+
+def keep(name: str, train: Callable[[], tuple[SequenceTransformer, dict[str, Any]]]) -> None:
+    """Train a model and keep it in the cache, unless it is there; a second page that wants it waits for the first."""
+    path = cache_folder() / "trained" / f"{name}.safetensors"
+    with storage_errors_told():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(f"{path}.lock"):
+            if not path.is_file():
+                write(path, *train())
+
+
 def checkpoints(begin: str) -> list[str]:
     """Names of the stored models that begin so, in order."""
     return sorted(path.stem for path in MODELS.glob(f"{begin}*.safetensors"))
 
 
 def checkpoint(name: str) -> tuple[dict, dict[str, Tensor]]:
-    """Card and weights of a stored model; the card says what it is, how it was chosen, and its figures.
+    """Card and weights of a model, stored or in the cache; the card says what it is, how chosen, and its figures.
 
     Raises:
         CourseError: a name that is not there, or a file that is cut short, foreign or of the old format.
     """
-    path = MODELS / f"{name}.safetensors"
+    path, remedy = MODELS / f"{name}.safetensors", f"run `python -m tools.studies {name}`"
+    in_cache = cache_folder() / "trained" / path.name
+    if not path.is_file() and in_cache.is_file():
+        path, remedy = in_cache, f"delete {in_cache}, and it is trained again"
     if not path.is_file():
         old = path.with_suffix(".pt").is_file()
         why = "has the old format, .pt" if old else f"is not among {', '.join(checkpoints(''))}"
@@ -85,7 +125,6 @@ def checkpoint(name: str) -> tuple[dict, dict[str, Tensor]]:
     except (SafetensorError, TypeError, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())[:100]
         raise CourseError(
-            f"{path.name} is no checkpoint of this course, or only part of one ({reason}): run "
-            f"`python -m tools.studies {name}`."
+            f"{path.name} is no checkpoint of this course, or only part of one ({reason}): {remedy}."
         ) from None
     return card, weights

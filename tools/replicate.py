@@ -118,7 +118,8 @@ def verdicts(page: str, kind: dict[str, str], claims: pd.DataFrame) -> pd.DataFr
         seen = {"held": held, "runs": len(of_claim), "smallest": of_claim["smallest"].min(),
                 "largest": of_claim["largest"].max()} if len(of_claim) else {"held": "not asked"}  # fmt: skip
         found.append({"id": claim.id, "unit": claim.unit, "stated": claim.bound} | seen)
-    return pd.DataFrame(found, columns=["id", "unit", "stated", "held", "runs", "smallest", "largest"]).fillna("")
+    columns = ["id", "unit", "stated", "held", "runs", "smallest", "largest"]
+    return pd.DataFrame(found, columns=columns, dtype=object).fillna("")
 
 
 def replicate(path: Path, told: dict[str, Any], runs: int) -> None:

@@ -9,7 +9,6 @@ compares; the tests recompute some of every table.
 
 import hashlib
 import itertools
-import json
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -21,7 +20,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from safetensors.torch import save_file
 from tqdm import tqdm
 
 from helpers import asking, data, factorization, fetch, language, metrics, models, recipes, stored, training
@@ -185,8 +183,7 @@ def sequence_validation(*, seed: int, **options: Any) -> dict[str, float]:
     return {"ndcg10_validation": float(ndcg[-1]), "ndcg10_best_epoch": float(ndcg.max())}
 
 
-LONG = {"epochs": 40, "anew": True}
-DROPOUT = {"GPT": 0.3, "BERT": 0.1}
+LONG, DROPOUT = recipes.LONG, recipes.DROPOUT
 SHORT_GPT = {"architecture": "GPT", "epochs": 12, "anew": False, "dropout": DROPOUT["GPT"]}
 LONG_GPT, LONG_BERT = ({"architecture": name, **LONG, "dropout": drop} for name, drop in DROPOUT.items())
 
@@ -363,22 +360,10 @@ def make_model(name: str) -> Path:
     """Train a model, and write it whole, its card inside: what it is, how chosen, its figures, its data."""
     begun = time.perf_counter()
     model, card = TRAININGS[name]()
-    block = model.blocks[0]
-    card["model"] = {
-        "n_items": model.n_items,
-        "dim": model.items.embedding_dim,
-        "layers": len(model.blocks),
-        "heads": block.heads,
-        "length": model.length,
-        "dropout": model.dropout.p,
-        "causal": model.causal,
-    }
     card["made_by"] = f"PyTorch {torch.__version__.split('+')[0]}"
     card["seconds"] = round(time.perf_counter() - begun)
     path = stored.MODELS / f"{name}.safetensors"
-    with fetch.written_whole(path) as half:
-        save_file(model.state_dict(), half, {"card": json.dumps(card)})
-        half.chmod(0o644)
+    stored.write(path, model, card)
     return path
 
 

@@ -1,8 +1,9 @@
 """The exercises of a page: a reference and checks each; a check names the likely mistake."""
 
+import dis
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Set
 
 import numpy as np
 from IPython.display import display
@@ -81,6 +82,21 @@ def is_stub(function: Callable) -> bool:
     code = getattr(function, "__code__", None)
     empty = (documented.__code__.co_code, bare.__code__.co_code)
     return code is not None and code.co_code in empty and code.co_consts[-1] is None  # and not a constant
+
+
+MULTIPLIES = frozenset({"@", "dot", "matmul", "einsum", "inner", "tensordot", "vdot", "multi_dot"})
+
+
+def found_in(function: Callable, words: Set[str]) -> list[str]:
+    """Which of these operators and names the code of a function uses, and that of the functions inside it."""
+    used: set[str] = set()
+    codes = [inspect.unwrap(function).__code__]
+    while codes:
+        code = codes.pop()
+        codes += [const for const in code.co_consts if inspect.iscode(const)]
+        for step in dis.get_instructions(code):
+            used |= {step.argrepr.removesuffix("="), str(step.argval)}
+    return sorted(used & words)
 
 
 def expect_array(got: object, shape: tuple[int, ...]) -> str | None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from helpers.exercises.checking import Exercises, expect_array
+from helpers.exercises.checking import MULTIPLIES, Exercises, expect_array, found_in
 
 exercises = Exercises()
 check, solution = exercises.check, exercises.solution
@@ -12,6 +12,8 @@ _U = np.array([[1.0, 2.0], [0.0, -1.0], [3.0, 0.5]])  # (3 users, 2 factors)
 _V = np.array([[1.0, 0.0, 2.0, 1.0], [4.0, 1.0, 0.0, -2.0]])  # (2 factors, 4 films)
 _R = np.array([[5.0, 0.0, 3.0, 0.0], [0.0, 0.0, 1.0, 0.0], [2.0, 4.0, 0.0, 0.0]])  # (3, 4), 0 = blank
 _P = np.array([[4.0, 9.0, 3.0, 1.0], [2.0, 2.0, 3.0, 5.0], [2.0, 2.0, 0.0, -4.0]])  # (3, 4)
+
+_LIKED = _P + np.array([8.0, 12.0, 9.0, 9.0])  # every user likes film 1 best
 
 
 @exercises.reference("1.1")
@@ -27,7 +29,10 @@ def predict_all(U: np.ndarray, V: np.ndarray) -> np.ndarray:
 
 @exercises.checks_for("1.1")
 def _shape(attempt):
-    got = attempt(_U, _V)
+    try:
+        got = attempt(_U, _V)
+    except IndexError:
+        return "with 3 users and 2 factors a loop runs out of the tables: take its length from U.shape and V.shape."
     if got is not None and np.shape(got) == (4, 3):
         return "the table is transposed: one row a user, one column a film."
     return expect_array(got, (3, 4))
@@ -51,6 +56,13 @@ def _whole(attempt):
         return f"cell (0, 0) is {got[0, 0]:g}, and the sum of products is {want[0, 0]:g}."
 
 
+@exercises.checks_for("1.1")
+def _by_loops(attempt):
+    used = found_in(attempt, MULTIPLIES)
+    if used:
+        return f"every cell is right, by {used[0]}: write the three loops that it hides."
+
+
 @exercises.reference("1.2")
 def best_rank_k(A: np.ndarray, k: int) -> np.ndarray:
     """The rank-k matrix nearest to A in squared error. Shapes: A (m, n) → (m, n)."""
@@ -60,7 +72,10 @@ def best_rank_k(A: np.ndarray, k: int) -> np.ndarray:
 
 @exercises.checks_for("1.2")
 def _same_shape(attempt):
-    got = attempt(_P, 2)
+    try:
+        got = attempt(_P, 2)
+    except ValueError:
+        return "the parts do not fit together: of `left` keep the first k columns, of `right` the first k *rows*."
     if got is not None and np.shape(got) == (2, 4):
         return "you returned k rows: the answer has the shape of A, and only its rank is k."
     return expect_array(got, (3, 4))
@@ -75,6 +90,8 @@ def _full_rank(attempt):
 @exercises.checks_for("1.2")
 def _closest(attempt):
     got = np.asarray(attempt(_P, 1))
+    if np.allclose(got, _P):
+        return "for k = 1 all of A comes back: nothing was cut off."
     if np.linalg.matrix_rank(got) > 1:
         rank = np.linalg.matrix_rank(got)
         return f"for k = 1 the rank is {rank}: did you keep k rows or columns instead of k directions?"
@@ -137,10 +154,15 @@ def _index(attempt):
 
 @exercises.checks_for("1.4")
 def _masked(attempt):
-    got = attempt(_P + 10, _R > 0, 2)  # user 2 has rated films 0 and 1
+    got = attempt(_LIKED, _R > 0, 2)  # user 2 has rated films 0 and 1
     if got == 3:
         return "you recommend the film with the lowest prediction."
-    if got in (0, 1):
+    if got == 0:
+        return (
+            "you recommend a film that the user has already rated. With minus infinity there, take the largest value, "
+            "not the smallest; or did you return a position among the unrated films only?"
+        )
+    if got == 1:
         return (
             "you recommend a film that the user has already rated: mask it first; "
             "or did you return a position among the unrated films only?"

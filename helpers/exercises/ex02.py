@@ -65,25 +65,30 @@ def _number(attempt):
 @exercises.checks_for("2.2")
 def _masked(attempt):
     got, want = float(attempt(_R, _RATED, _U, _V, 0.0)), masked_loss(_R, _RATED, _U, _V, 0.0)
+    held_out = _RATED & (_R != 4)
     if np.isclose(got, ((_R - _U @ _V) ** 2).sum()):
         return "you summed over the blanks too: they are not ratings of zero."
     if np.isclose(got, want / _RATED.sum()) or np.isclose(got, want / _R.size):
         return "you averaged: L is a sum."
     if not np.isclose(got, want):
-        return f"without a price the loss is {got:.3f}, and {want:.3f} is right."
+        return f"without a penalty the loss is {got:.3f}, and {want:.3f} is right."
+    if not np.isclose(float(attempt(_R, held_out, _U, _V, 0.0)), masked_loss(_R, held_out, _U, _V, 0.0)):
+        return "where a rating is left out of `rated` it still counts: use that mask, not R > 0."
 
 
 @exercises.checks_for("2.2")
 def _priced(attempt):
-    price = float(attempt(_R, _RATED, _U, _V, 0.3)) - masked_loss(_R, _RATED, _U, _V, 0.0)
+    penalty = float(attempt(_R, _RATED, _U, _V, 0.3)) - masked_loss(_R, _RATED, _U, _V, 0.0)
+    if np.isclose(penalty, 0):
+        return "a ridge of 0.3 changes nothing: the penalty on the factors is missing."
     sizes = {"U": 0.3 * (_U**2).sum(), "V": 0.3 * (_V**2).sum()}
     for paid, missing in (("U", "V"), ("V", "U")):
-        if np.isclose(price, sizes[paid]):
-            return f"only {paid} pays: the price is on {missing} as well."
-    if np.isclose(price, 0.3 * (np.linalg.norm(_U) + np.linalg.norm(_V))):
-        return "the price is on the squared size: do not take the root."
-    if not np.isclose(price, sum(sizes.values())):
-        return f"the price adds {price:.3f}, and {sum(sizes.values()):.3f} is right."
+        if np.isclose(penalty, sizes[paid]):
+            return f"only {paid} is penalised: the penalty is on {missing} as well."
+    if np.isclose(penalty, 0.3 * (np.linalg.norm(_U) + np.linalg.norm(_V))):
+        return "the penalty is on the squared size: do not take the root."
+    if not np.isclose(penalty, sum(sizes.values())):
+        return f"the penalty adds {penalty:.3f}, and {sum(sizes.values()):.3f} is right."
 
 
 @exercises.reference("2.3")
@@ -118,6 +123,8 @@ def _steepest(attempt):
         return "you used the smallest curvature: the largest one breaks first."
     if np.isclose(got, 2 / _BOWL.max()) or np.isclose(got, 2 / np.diag(_BOWL).max()):
         return "you used the largest entry of H: curvature along other directions than the axes is an eigenvalue."
+    if np.isclose(got, 2 / np.trace(_BOWL)):
+        return "you used the trace, the sum of all curvatures: one direction breaks first, the most curved one."
     if not np.isclose(got, 2 / curvatures[-1]):
         return f"you return {got:.4f}, and {2 / curvatures[-1]:.4f} is right."
 
@@ -133,7 +140,11 @@ _A = np.array([[2.0, 1.0], [0.0, 0.5]])  # neither symmetric nor orthogonal
 
 @exercises.checks_for("2.4")
 def _user_shape(attempt):
-    return expect_array(attempt(_U, _A), (3, 2))
+    try:
+        got = attempt(_U, _A)
+    except ValueError:
+        return "the shapes do not fit: users stand in rows, so what undoes A is multiplied from the right."
+    return expect_array(got, (3, 2))
 
 
 @exercises.checks_for("2.4")

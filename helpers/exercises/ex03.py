@@ -56,7 +56,10 @@ def _order(attempt):
     table = _log()
     if not attempt(table).equals(keep_last(_log())):
         return "the right rows, in another order: sort by the index at the end, and do not renumber it."
-    tied = _log().assign(timestamp=100)
+    many = np.arange(200)
+    tied = pd.DataFrame(
+        {"user": many % 3, "item": many % 2, "rating": many % 5 * 1.0, "timestamp": many * 71 % 13 // 7}
+    )
     if not attempt(tied.copy()).equals(keep_last(tied)):
         return (
             "of two rows at the same time the later one in the table counts: sort with kind='stable' and keep the last."
@@ -101,6 +104,8 @@ def _top(attempt):
         return f"you return {got:.2f}, and 0.60 is right."
     if not np.isclose(attempt(_COUNTS, 0.01), 0.4):
         return "for a very small fraction take at least one item."
+    if not np.isclose(attempt(_COUNTS, 0.37), 0.7):
+        return "0.37 of ten items are three, and you take another number: round down."
 
 
 @exercises.reference("3.3")
@@ -131,6 +136,8 @@ def _unshrunk(attempt):
         return "an item without ratings divides 0 by 0 when shrink is 0: give it 0."
     if np.allclose(got[[0, 2, 3]], [14 / 3, 1.5, 4.0]):
         return "these are means of the ratings: take off the mean of all ratings first."
+    if np.allclose(got, 0):
+        return "all biases are 0: take off the mean of *all* ratings, not each item's own."
     want = item_biases(_ITEM, _RATING, 5, 0.0)
     if not np.allclose(got[[1, 4]], 0):
         return f"an item without ratings has a bias of 0, and you return {got[1]:.3f} for it."
@@ -181,3 +188,8 @@ def _past_only(attempt):
         return "the sum is right, but you divide by one too many: before the second rating there is one."
     if not np.allclose(got, [0, 4, 3, 3]):
         return f"for 4, 2, 3, 5 you return {got.round(2).tolist()}, and [0, 4, 3, 3] is right."
+    whole = np.asarray(attempt(np.array([5, 2, 4])))
+    if not np.allclose(whole, [0, 5, 3.5]):
+        return (
+            f"for the whole numbers 5, 2, 4 you return {whole.tolist()}, and [0, 5, 3.5] is right: was it cut to whole?"
+        )

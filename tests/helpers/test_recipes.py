@@ -38,11 +38,33 @@ def test_a_model_over_histories_ranks_as_its_card_says_and_has_its_place_on_vali
 
 def test_pages_that_look_inside_get_the_stored_ones_and_other_data_their_own(monkeypatch):
     monkeypatch.setattr(recipes, "trained", lambda name, device: name)
+    monkeypatch.setattr(stored, "keep", lambda name, train: asked.append(name))
+    asked = []
     monkeypatch.setattr(recipes, "train_transformer", lambda *_, seed, **__: (f"seed {seed}", None))
     movielens, other = data.load_ratings("movielens-100k"), data.planted_ratings(20, 30, per_user=5)
     assert recipes.several_trained(movielens, None, number=2) == ["gpt-movielens", "gpt-movielens-2"]
-    assert recipes.several_trained(movielens, None, number=4)[3:] == ["seed 3"]
+    assert recipes.several_trained(movielens, None, first=3, number=2) == ["gpt-movielens-4", "gpt-movielens-5"]
+    assert asked == ["gpt-movielens-4", "gpt-movielens-5"]  # the others are stored
     assert recipes.several_trained(other, None, architecture="BERT", number=2) == ["seed 0", "seed 1"]
+
+
+def test_a_seed_that_is_not_stored_is_trained_once_and_kept_in_the_cache(cache, monkeypatch):
+    learn, asked = recipes.learn_rule, []
+    little = lambda rule, seed, device: asked.append((rule, seed)) or learn(rule, n=300, seed=seed, device=device)
+    monkeypatch.setattr(recipes, "learn_rule", little)
+    one, two = (recipes.model("planted-trigger", 7).state_dict() for _ in range(2))
+    assert asked == [("trigger", 107)] and all(torch.equal(one[name], two[name]) for name in one)
+    assert [path.name for path in (cache / "trained").glob("*.safetensors")] == ["planted-trigger-7.safetensors"]
+    recipes.model("planted-marker", 2)
+    assert len(asked) == 1  # that one is stored
+    (cache / "trained" / "planted-trigger-7.safetensors").write_bytes(b"cut")
+    with pytest.raises(CourseError, match=r"planted-trigger-7.safetensors is no checkpoint .* delete .*trained again"):
+        recipes.model("planted-trigger", 7)
+
+
+def test_seeds_that_are_not_stored_are_none_of_those_among_which_the_stored_ones_were_chosen():
+    used = set(stored.table("sequence_validation")["seed"])
+    assert max(used) < recipes.FRESH
 
 
 def test_the_same_seed_learns_a_rule_to_the_same_weights():
@@ -86,6 +108,7 @@ SEEN = data.interactions(RATINGS.table, RATINGS.shape)
         (lambda: recipes.train_transformer(RATINGS.table, RATINGS.shape, architecture="Bert", seed=0), "GPT, BERT"),
         (lambda: recipes.train_transformer(RATINGS.table, RATINGS.shape, loss="all", seed=0), "all items, 1 negative"),
         (lambda: recipes.several_trained(RATINGS, None, architecture="gpt"), "GPT, BERT"),
+        (lambda: recipes.model("gpt", 0), "gpt-movielens, bert-movielens, planted-trigger"),
     ],
 )
 def test_an_unknown_kind_is_refused_with_the_list_of_what_there_is(call, there):

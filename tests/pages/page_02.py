@@ -34,6 +34,8 @@ MISTAKES = [
     ("2.1", lambda r, u, v, s: (u + 2 * s * r * v, v + 2 * s * r * u), "nothing should move"),
     ("2.2", lambda R, m, U, V, ridge: (E(R, U, V) ** 2).sum(), "you summed over the blanks too"),
     ("2.2", lambda R, m, U, V, ridge: (E(R, U, V)[m] ** 2).mean(), "you averaged"),
+    ("2.2", lambda R, m, U, V, ridge: (E(R, U, V)[R > 0] ** 2).sum(), "use that mask, not R > 0"),
+    ("2.2", lambda R, m, U, V, ridge: (E(R, U, V)[m] ** 2).sum(), "the penalty on the factors is missing"),
     ("2.2", lambda R, m, U, V, ridge: (E(R, U, V)[m] ** 2).sum() + ridge * (U**2).sum(), "on V as well"),
     ("2.2", lambda R, m, U, V, ridge: (E(R, U, V)[m] ** 2).sum() + ridge * (V**2).sum(), "on U as well"),
     (
@@ -45,6 +47,8 @@ MISTAKES = [
     ("2.3", lambda H: 2 / np.linalg.eigvalsh(H)[0], "the largest one breaks first"),
     ("2.3", lambda H: 2 * np.linalg.eigvalsh(H)[-1], "the more curved the bowl"),
     ("2.3", lambda H: 2 / H.max(), "the largest entry of H"),
+    ("2.3", lambda H: 2 / np.trace(H), "you used the trace"),
+    ("2.4", lambda U, A: np.linalg.inv(A) @ U, "is multiplied from the right"),
     ("2.4", lambda U, A: U @ A, "the users must undo it"),
     ("2.4", lambda U, A: U @ np.linalg.inv(A).T, "a transpose too many"),
     ("2.4", lambda U, A: U, "predictions move by"),

@@ -42,6 +42,23 @@ centred = lambda item, rating, n: np.bincount(item, rating - rating.mean(), n)
 number_of = lambda item, n: np.bincount(item, minlength=n)
 
 
+def own_mean(item, rating, n, shrink):
+    mean = np.bincount(item, rating, n) / np.maximum(number_of(item, n), 1)
+    return np.bincount(item, rating - mean[item], n) / np.maximum(number_of(item, n) + shrink, 1)
+
+
+def whole_numbers(rating):
+    means = np.zeros_like(rating)
+    means[1:] = np.cumsum(rating)[:-1] / np.arange(1, len(rating))
+    return means
+
+
+def latest_by_idxmax(table):
+    newest = table[::-1].groupby(["user", "item"])["timestamp"].idxmax()  # of ties the first, so the last in the table
+    return table.loc[newest.sort_values()]
+
+
+RIGHT = [("3.1", latest_by_idxmax)]  # another way than the reference's
 MISTAKES = [
     ("3.1", lambda table: table.drop_duplicates(), "name the columns of the pair"),
     ("3.1", keep_last_of_file, "sort by timestamp first"),
@@ -53,11 +70,18 @@ MISTAKES = [
         "sort by the index at the end",
     ),
     ("3.1", in_place, "work on a copy"),
+    (
+        "3.1",
+        lambda t: t.sort_values("timestamp").drop_duplicates(["user", "item"], keep="last").sort_index(),
+        "sort with kind='stable'",
+    ),
     ("3.1", lambda t: t.loc[sorted(t.groupby(["user", "item"])["timestamp"].idxmax())], "of two rows at the same time"),
     ("3.2", lambda c, f: np.sort(c)[: max(1, int(f * len(c)))].sum() / c.sum(), "sort downwards"),
     ("3.2", lambda c, f: c[: max(1, int(f * len(c)))].sum() / c.sum(), "sort first"),
     ("3.2", lambda c, f: np.sort(c)[::-1][: int(f * len(c))].sum() / c.sum(), "take at least one item"),
     ("3.2", lambda c, f: np.sort(c)[::-1][: int(f * len(c))].sum() / len(c), "divide by the sum of all"),
+    ("3.2", lambda c, f: np.sort(c)[::-1][: max(1, round(f * len(c)))].sum() / c.sum(), "round down"),
+    ("3.3", own_mean, "not each item's own"),
     ("3.3", lambda i, r, n, s: np.bincount(i, r - r.mean()) / (np.bincount(i) + s + 1e-9), "keeps its place"),
     ("3.3", lambda i, r, n, s: np.bincount(i, r, n) / np.maximum(number_of(i, n) + s, 1e-9), "take off the mean"),
     ("3.3", lambda i, r, n, s: centred(i, r, n) / np.maximum(number_of(i, n), 1), "shrink changes nothing"),
@@ -71,6 +95,7 @@ MISTAKES = [
     ("3.4", lambda r: np.cumsum(r) / np.arange(1, len(r) + 1), "the first rating itself"),
     ("3.4", lambda r: np.r_[0, np.full(len(r) - 1, r.mean())], "the future is in the mean"),
     ("3.4", lambda r: (np.cumsum(r) - r) / np.arange(1, len(r) + 1), "you divide by one too many"),
+    ("3.4", whole_numbers, "was it cut to whole?"),
 ]
 
 

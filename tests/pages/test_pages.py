@@ -79,6 +79,14 @@ def test_a_listed_mistake_gets_its_own_message(path, number, mistake, message):
     assert verdict.startswith("not yet: ") and message in verdict
 
 
+RIGHT = [(path, *right) for path in NOTEBOOKS for right in getattr(page_of(path), "RIGHT", [])]
+
+
+@pytest.mark.parametrize(("path", "number", "attempt"), RIGHT, ids=[f"{r[1]} {r[2].__name__}" for r in RIGHT])
+def test_another_right_solution_is_accepted(path, number, attempt):
+    assert exercises_of(path.name[:2]).verdict(number, attempt).startswith("passed")
+
+
 @every_exercise
 def test_every_exercise_lists_at_least_three_mistakes_with_different_messages(path, number):
     assert len({message for _, n, _, message in MISTAKES if n == number}) >= 3
