@@ -191,7 +191,8 @@ def as_asked() -> str:
 @cache
 def fresh_runs() -> pd.DataFrame:
     """Every claim in every fresh run that was made: data/tables/claims.csv."""
-    return pd.read_csv(CLAIMS, keep_default_na=False, dtype={"error": str, "world": str, "parameters": str})
+    missing = {"smallest": [""], "largest": [""]}  # of a run that failed
+    return pd.read_csv(CLAIMS, keep_default_na=False, na_values=missing, dtype={"parameters": str})
 
 
 def _elsewhere(name: str, unit: str, bound: str, fails_with: str) -> str:

@@ -157,6 +157,12 @@ def test_runs_of_something_else_are_no_evidence(fresh, other, capsys):
     assert "fresh" not in capsys.readouterr().out
 
 
+def test_a_run_that_failed_is_no_evidence_and_no_stumbling_block(fresh, capsys):
+    fresh(id=["", "gap", "gap"], smallest=["", 0.2, 0.3], largest=["", 0.5, 0.5])
+    of_gap([0.3, 0.4, 0.5], above=0.1)
+    assert "in 2 of 2 fresh ones" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(("name", "value"), [("FIRST_SEED", 40), ("DATASET", "mine.csv"), ("STEPS", 7)])
 def test_with_other_parameters_or_data_no_rate_is_shown(fresh, name, value, capsys):
     fresh()
