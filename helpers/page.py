@@ -218,7 +218,7 @@ def _held(rows: pd.DataFrame) -> str:
 
 def fact(text: str, holds: bool) -> None:
     """State something that no seed can change, and test it. Fails and reports as `claim` does."""
-    _judge(text, bool(holds), "one computation, no seed", {})
+    _judge(text, bool(holds), "one computation", {})
 
 
 def _judge(text: str, holds: bool, evidence: str, left: dict[str, Any]) -> None:

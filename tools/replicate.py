@@ -168,7 +168,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("words", nargs="+", metavar="NOTEBOOK.ipynb | NAME=VALUE")
     parser.add_argument("--runs", type=int, default=10, help="fresh runs that there shall be of a page (default 10)")
     parser.add_argument("--worlds", action="store_true", help="run the worlds that the claims name, three times each")
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_intermixed_args(arguments)
     paths = [Path(word) for word in chosen.words if word.endswith(".ipynb")]
     try:
         missing = [str(path) for path in paths if not path.is_file()]

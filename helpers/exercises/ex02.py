@@ -46,6 +46,9 @@ def _values(attempt):
         return "u moved as v should, and v as u: the slope in u carries v."
     if np.isclose(got[0], want[0]) and not np.isclose(got[1], want[1]):
         return "u is right and v is not: did you compute its slope after u had moved?"
+    below = attempt(4.0, 2.0, 3.0, 0.1)  # here the prediction is too high
+    if np.allclose(got, want) and not np.allclose(below, one_step(4.0, 2.0, 3.0, 0.1)):
+        return "where the prediction is above the rating you step the wrong way: the error keeps its sign."
     if not np.allclose(got, want):
         return f"u and v are {got.round(3).tolist()}, and {want.round(3).tolist()} is right."
 
@@ -125,6 +128,8 @@ def _steepest(attempt):
         return "you used the largest entry of H: curvature along other directions than the axes is an eigenvalue."
     if np.isclose(got, 2 / np.trace(_BOWL)):
         return "you used the trace, the sum of all curvatures: one direction breaks first, the most curved one."
+    if not np.isclose(float(attempt(np.diag([1.0, 8.0, 2.0]))), 0.25):
+        return "where the largest curvature is not the first one you take another: are they sorted?"
     if not np.isclose(got, 2 / curvatures[-1]):
         return f"you return {got:.4f}, and {2 / curvatures[-1]:.4f} is right."
 
@@ -135,7 +140,7 @@ def matching_users(U: np.ndarray, A: np.ndarray) -> np.ndarray:
     return U @ np.linalg.inv(A)
 
 
-_A = np.array([[2.0, 1.0], [0.0, 0.5]])  # neither symmetric nor orthogonal
+_A = np.array([[2.0, 1.0], [0.0, 1.5]])  # neither symmetric nor orthogonal
 
 
 @exercises.checks_for("2.4")
