@@ -16,7 +16,6 @@ from torch import Tensor
 
 from helpers.errors import CourseError
 from helpers.fetch import DATA, cache_folder, storage_errors_told, written_whole
-from helpers.models import SequenceTransformer
 
 TABLES = DATA / "tables"
 MODELS = DATA / "models"
@@ -68,8 +67,8 @@ def choose(name: str, model: str | None = None) -> dict[str, float | int]:
     return {name: int(value) if value == int(value) else value for name, value in settings.items()}
 
 
-def describe(model: SequenceTransformer) -> dict[str, Any]:
-    """The sizes of a transformer, as its card holds them."""
+def describe(model: Any) -> dict[str, Any]:
+    """The sizes of a `models.SequenceTransformer`, as its card holds them."""
     return {
         "n_items": model.n_items,
         "dim": model.items.embedding_dim,
@@ -81,7 +80,7 @@ def describe(model: SequenceTransformer) -> dict[str, Any]:
     }
 
 
-def write(path: Path, model: SequenceTransformer, card: dict[str, Any]) -> None:
+def write(path: Path, model: Any, card: dict[str, Any]) -> None:
     """A trained model as a file, whole, its card inside."""
     card = card | {"model": describe(model)}
     with written_whole(path) as half:
@@ -89,7 +88,7 @@ def write(path: Path, model: SequenceTransformer, card: dict[str, Any]) -> None:
         half.chmod(0o644)
 
 
-def keep(name: str, train: Callable[[], tuple[SequenceTransformer, dict[str, Any]]]) -> None:
+def keep(name: str, train: Callable[[], tuple[Any, dict[str, Any]]]) -> None:
     """Train a model and keep it in the cache, unless it is there; a second page that wants it waits for the first."""
     path = cache_folder() / "trained" / f"{name}.safetensors"
     with storage_errors_told():

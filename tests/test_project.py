@@ -18,7 +18,7 @@ MODULES = sorted((ROOT / "helpers").rglob("*.py")) + sorted((ROOT / "tools").rgl
 CODE = MODULES + sorted((ROOT / "tests").rglob("*.py"))
 ROOMS = {
     "subject": "data planted factorization models training metrics recipes language asking explain lists",
-    "page": "errors page figures views machine",
+    "page": "errors page figures views machine drawings",
     "files": "fetch movielens readers stored",
 }
 SUBJECT = ROOMS["subject"].split()

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
-from helpers import page
+from helpers import metrics, page
 from helpers.errors import CourseError
 from helpers.page import (
     CLAIM,
@@ -103,6 +103,12 @@ def test_of_users_the_interval_of_the_mean_must_lie_within_the_bound(capsys):
     assert USERS.min() < -2
     with pytest.raises(ClaimFailed):
         claim("users", GAP, USERS[:100], unit="users", above=0)
+
+
+def test_the_interval_is_that_of_the_metrics(capsys):
+    low, high = metrics.bootstrap_interval(USERS)
+    claim("users", GAP, USERS, unit="users", above=0)
+    assert f"{digits(low)} to {digits(high)} over 2000 users" in capsys.readouterr().out
 
 
 def test_too_few_users_are_not_asked_in_other_data_and_refused_where_a_page_is_made(relaxed, capsys, monkeypatch):
