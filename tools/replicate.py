@@ -94,7 +94,7 @@ def is_current(run: pd.DataFrame, claims: pd.DataFrame, kind: dict[str, str]) ->
     same = asked["bound"].eq(today["bound"]).all()
     if kind["world"] == "":
         same = same and asked["parameters"].eq(today["parameters"]).all()
-    may_leave_out = kind["data"] not in ("", HOME)  # what cannot be asked of other data
+    may_leave_out = kind["world"] == "" and kind["data"] not in ("", HOME)  # what cannot be asked of other data
     return bool(same and (may_leave_out or len(asked) == len(claims)))
 
 
@@ -131,6 +131,8 @@ def replicate(path: Path, told: dict[str, Any], runs: int) -> None:
     world = " ".join(f"{name}={value}" for name, value in told.items() if name not in OF_DATA or value == "planted")
     kind = {"data": name_of(str(told.get("DATASET", own.get("DATASET", "")))), "world": world}
     claims = claims_of(path)
+    if claims.empty:
+        raise CourseError(f"{path.name} has no claim in its outputs, so nothing could be kept: execute it first.")
     if world:
         claims = claims[claims["fails_with"] == world]
     seeds = seeds_to_run(path.name[:2], kind, claims, own["SEEDS"], runs)

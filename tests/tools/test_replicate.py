@@ -124,6 +124,19 @@ def test_other_data_may_leave_claims_out(tmp_path, table):
     assert judged["held"].tolist() == [1, "not asked"]
 
 
+def test_a_world_must_be_asked_of_every_claim_that_names_it(tmp_path, table):
+    kind = {"data": "planted", "world": "DATASET=planted"}
+    other = OF_SMALL | {"fails_with": "DATASET=planted"}
+    rows = kept(5, OF_GAP, **kind)
+    assert to_run(tmp_path, rows, [OF_GAP, other], runs=1, kind=kind) == [10]
+
+
+def test_a_page_that_was_not_executed_is_refused(tmp_path, table, capsys):
+    page = write(tmp_path / "90_page.ipynb", GAP, claims=[])
+    assert replicate.main([str(page)]) == 2
+    assert "90_page.ipynb has no claim in its outputs" in capsys.readouterr().err and not table.exists()
+
+
 def test_a_page_without_draws_is_told_and_none_is_made(tmp_path, table, capsys):
     page = write(tmp_path / "91_still.ipynb", claims=[], parameters="SHIFT: float = 0.0  # of all values")
     assert replicate.main([str(page)]) == 0
