@@ -288,7 +288,8 @@ def model(name: str, seed: int, device: torch.device | str = "cpu") -> models.Se
     if name.endswith("movielens"):
         stem = name if seed == 0 else f"{name}-{seed + 1}"  # these are called by their place on validation
     if stem not in stored.checkpoints(name):
-        stored.keep(stem, lambda: _train(name, seed, device))
+        with torch.enable_grad():  # pages that look inside have turned it off
+            stored.keep(stem, lambda: _train(name, seed, device))
     return trained(stem, device)
 
 

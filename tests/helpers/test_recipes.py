@@ -52,7 +52,8 @@ def test_a_seed_that_is_not_stored_is_trained_once_and_kept_in_the_cache(cache, 
     learn, asked = recipes.learn_rule, []
     little = lambda rule, seed, device: asked.append((rule, seed)) or learn(rule, n=300, seed=seed, device=device)
     monkeypatch.setattr(recipes, "learn_rule", little)
-    one, two = (recipes.model("planted-trigger", 7).state_dict() for _ in range(2))
+    with torch.no_grad():  # as on pages that look inside
+        one, two = (recipes.model("planted-trigger", 7).state_dict() for _ in range(2))
     assert asked == [("trigger", 107)] and all(torch.equal(one[name], two[name]) for name in one)
     assert [path.name for path in (cache / "trained").glob("*.safetensors")] == ["planted-trigger-7.safetensors"]
     recipes.model("planted-marker", 2)
