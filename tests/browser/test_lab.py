@@ -150,8 +150,8 @@ def test_the_explorer_obeys_mouse_and_keyboard_in_jupyterlab(browser, lab):
 
 def test_figures_stand_above_their_captions(trusted):
     pictures = trusted.locator(".jp-OutputArea-output img")
-    assert pictures.count() == 4
-    for k in range(4):
+    assert pictures.count() == 6  # of page 1
+    for k in range(6):
         area = pictures.nth(k).locator("xpath=ancestor::div[contains(@class, 'jp-OutputArea ')][1]")
         picture, caption = pictures.nth(k).bounding_box(), area.get_by_text("Figure. ").first.bounding_box()
         assert 600 <= picture["width"] <= 700 and picture["y"] + picture["height"] <= caption["y"] + 1

@@ -29,7 +29,7 @@ def page(folder, name: str, *sources: str):
 
 
 RECORD = "from helpers.page import record\nrecord(value=A * 1.5)"
-FALSE_CLAIM = "from helpers.page import claim\nclaim('A is large', [A, A, A], above=5)"
+FALSE_CLAIM = "from helpers.page import claim\nclaim('large', 'A is large', [A, A, A], above=5, unit='trainings')"
 
 
 @pytest.mark.kernel
