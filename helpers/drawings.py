@@ -81,3 +81,28 @@ def arrow(ax: Axes, start: Place, end: Place, *, bend: float = 0.0, colour: str 
         start, end, connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>", mutation_scale=11, color=colour, lw=1.2
     )
     ax.add_patch(line)
+
+
+def equation(*parts: str | tuple, numbers: str = ".1f") -> Figure:
+    """Tables and signs side by side, as a formula is written; every table has a colour of its own.
+
+    Args:
+        parts: signs, and tables as (name, values) or (name, values, lit); lit: truth values, or None for the whole
+        numbers: the format of each number
+    """
+    tables = [part for part in parts if not isinstance(part, str)]
+    high = max(np.shape(part[1])[0] for part in tables)
+    widths = [1.0 + 0.3 * len(part) if isinstance(part, str) else np.shape(part[1])[1] for part in parts]
+    fig, ax = sheet(sum(widths), high + 1.4)
+    x, colour = 0.0, 0
+    for part, width in zip(parts, widths, strict=True):
+        if isinstance(part, str):
+            sign(ax, (x + width / 2, 1.2 + high / 2), part, size=11 if len(part) < 3 else 9)
+        else:
+            values = np.asarray(part[1], dtype=float)
+            lit = np.full(values.shape, True) if len(part) == 2 else part[2]
+            top = 1.2 + (high - len(values)) / 2
+            table(ax, values, (x, top), name=part[0], lit=lit, colour=colour, numbers=numbers)
+            colour += 1
+        x += width
+    return fig

@@ -150,6 +150,18 @@ def list_metrics(lists: np.ndarray, users: np.ndarray, held_out: pd.DataFrame) -
     return pd.DataFrame(columns, index=pd.Index(users, name="user"))
 
 
+def interval_score(truth: np.ndarray, low: np.ndarray, high: np.ndarray, *, level: float = 0.9) -> np.ndarray:
+    """Width of an interval, and a fine for each truth outside: 2 / (1 - level) times how far. Smaller is better.
+
+    Built in notebook 04b, section 4b.5, as `interval_score`.
+
+    Shapes: (n,) each → (n,)
+    Source: Gneiting and Raftery, JASA 102(477), 2007, section 6.2.
+    """
+    below, above = np.maximum(low - truth, 0), np.maximum(truth - high, 0)
+    return high - low + 2 / (1 - level) * (below + above)
+
+
 def bootstrap_interval(values: np.ndarray, *, draws: int = 1000, seed: int = 0) -> tuple[float, float]:
     """Where the mean would lie, in 95 of 100 cases, if other users like these had come. Shapes: (users,)
 

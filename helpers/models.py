@@ -75,8 +75,9 @@ class DotProduct(nn.Module):
 
 
 class FeatureDotProduct(DotProduct):
-    """A dot product in which attributes shift vectors and biases: p_u + sum of the user's effects, and so for items;
-    in notebook 04, section 4.6.
+    """A dot product in which attributes shift vectors and biases: p_u + sum of the user's effects, and so for items.
+
+    Built in notebook 04, section 4.6.
 
     Shapes:
         user_features: (users, attributes); item_features: (items, attributes); see `data.attributes`
@@ -122,7 +123,9 @@ class HistoryDotProduct(DotProduct):
     """A dot product whose users are what they took: p_u = sum of y_j over their items j / sqrt(their number).
 
     So it serves users whom training never saw; rows of `user_factors` belong to the items of a history. In training,
-    a share `dropout` of each history is hidden, or an item could simply recommend itself; in notebook 05, section 5.5.
+    a share `dropout` of each history is hidden, or an item could simply recommend itself.
+
+    Built in notebook 05, section 5.5.
 
     Shapes:
         seen: (users, items), 1 where there is an interaction

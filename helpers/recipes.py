@@ -11,6 +11,7 @@ import torch
 
 from helpers import data, metrics, models, stored, training
 from helpers.errors import CourseError
+from helpers.factorization import Averaged, averaged, posterior, who_rated_what
 from helpers.planted import planted_sequences
 
 
@@ -90,6 +91,97 @@ def _only_biases(effect: torch.nn.Parameter) -> None:
     is_bias[:, -1] = 1
     effect.data *= is_bias
     effect.register_hook(lambda slope: slope * is_bias)
+
+
+def one_answer(
+    ratings: data.Ratings,
+    train: pd.DataFrame,
+    asked: pd.DataFrame,
+    *,
+    kind: str = "with attributes",
+    dim: int | None = None,
+    seed: int,
+    **decay: float,
+) -> np.ndarray:
+    """What a model of notebook 04, trained on one table, says of the rows of another, cut to the scale. (rows,)"""
+    tensors = training.rating_tensors(train, ratings.shape, unit=ratings.unit)
+    model, settings = rating_model(kind, ratings, dim=dim, mean=float(tensors[2].mean()), seed=seed)
+    if "network" in decay:
+        decay["output"] = decay["network"]
+    training.fit(model, tensors, settings=replace(settings, decay={**settings.decay, **decay}), seed=seed)
+    pairs = (torch.tensor(asked[name].to_numpy()) for name in ("user", "item"))
+    with torch.no_grad():
+        said = ratings.unit * model(*pairs).numpy()
+    return said.clip(train["rating"].min(), train["rating"].max())
+
+
+# All answers (notebook 04b)
+
+INPUTS = (
+    "ids",
+    "attributes",
+    "who rated what",
+    "dealt to others",
+    "counts alone",
+    "users alone",
+    "films alone",
+    "leak",
+)
+
+
+def inputs(
+    kind: str,
+    ratings: data.Ratings,
+    train: pd.DataFrame,
+    *,
+    width: int = 30,
+    scale: float = 0.3,
+    seed: int = 0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """What the priors of users and items are told: one of `INPUTS`, all but "ids" on top of the attributes.
+
+    "who rated what" looks at rows of training alone. Its controls: the same rows dealt to other users and items, the
+    counts without directions, one side alone, and a leak on purpose, which looks at all rows.
+    Shapes: returns (users, a), (items, b)
+    """
+    known("kind of inputs", kind, INPUTS)
+    if kind == "ids":
+        return np.zeros((ratings.shape[0], 0)), np.zeros((ratings.shape[1], 0))
+    told = [part.to_numpy(float) for part in data.attributes(ratings)]
+    if kind == "attributes":
+        return told[0], told[1]
+    rows = ratings.table if kind == "leak" else train
+    pairs = (rows["user"].to_numpy(), rows["item"].to_numpy())
+    more = list(who_rated_what(*pairs, ratings.shape, width=width, scale=scale))
+    rng = np.random.default_rng(seed)
+    if kind == "dealt to others":
+        more = [rng.permutation(part) for part in more]
+    if kind == "counts alone":
+        more = [part[:, -1:] for part in more]
+    if kind == "users alone":
+        more[1] = more[1][:, :0]
+    if kind == "films alone":
+        more[0] = more[0][:, :0]
+    return np.c_[told[0], more[0]], np.c_[told[1], more[1]]
+
+
+def all_answers(
+    ratings: data.Ratings,
+    train: pd.DataFrame,
+    asked: pd.DataFrame,
+    told: tuple[np.ndarray, np.ndarray],
+    *,
+    burn_in: int = 20,
+    **settings: Any,
+) -> Averaged:
+    """The posterior of notebook 04b, trained on one table and asked for the pairs of another, in the ratings' unit."""
+    user, item = (train[name].to_numpy() for name in ("user", "item"))
+    rating = train["rating"].to_numpy(float) / ratings.unit
+    draws = posterior(user, item, rating, ratings.shape, *told, **settings)
+    found = averaged(draws, asked["user"].to_numpy(), asked["item"].to_numpy(), burn_in=burn_in)
+    low, high = train["rating"].min(), train["rating"].max()
+    rating, unit = found.rating * ratings.unit, ratings.unit
+    return Averaged(rating.clip(low, high), found.spread * unit, found.noise * unit**2)
 
 
 # Lists (notebook 05)

@@ -1,5 +1,5 @@
 """Training: all data as tensors on the device, batches drawn by index, one loop for every model of the course;
-in notebook 04, section 4.7.
+in notebook 04, section 4.4.
 """
 
 import copy

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tools.results import number_of
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
@@ -23,7 +25,7 @@ def read(path: Path) -> nbformat.NotebookNode:
 def page_of(path: Path) -> ModuleType:
     """What tests/pages/ says of a notebook."""
     sys.path[:0] = [folder for folder in [str(ROOT / "tests" / "pages")] if folder not in sys.path]
-    return import_module(f"page_{path.name[:2]}")
+    return import_module(f"page_{number_of(path)}")
 
 
 def tags(cell) -> list[str]:
@@ -43,7 +45,7 @@ def prose(notebook) -> str:
 
 def definitions(number: str, **given) -> SimpleNamespace:
     """The functions and classes that a notebook defines, exercises apart; what they use besides must be given."""
-    (path,) = (path for path in NOTEBOOKS if path.name.startswith(number))
+    (path,) = (path for path in NOTEBOOKS if number_of(path) == number)
     space = {"np": np, "pd": pd, "torch": torch, "nn": torch.nn, **given}
     for cell in code_cells(read(path)):
         if "exercise" not in tags(cell):

@@ -13,6 +13,8 @@ from notebook_files import NOTEBOOKS, ROOT, code_cells, prose, read
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tools.results import number_of
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 MODULES = sorted((ROOT / "helpers").rglob("*.py")) + sorted((ROOT / "tools").rglob("*.py"))
 CODE = MODULES + sorted((ROOT / "tests").rglob("*.py"))
@@ -154,7 +156,7 @@ def test_functions_are_short_and_public_ones_are_documented(path):
 
 def section_of(number: str, section: str) -> str:
     """The code of one section of a notebook."""
-    (path,) = (path for path in NOTEBOOKS if path.name.startswith(number))
+    (path,) = (path for path in NOTEBOOKS if number_of(path) == number)
     code, inside = [], False
     for cell in read(path).cells:
         for heading in re.findall(r"^## (\S+)", cell.source, re.M) if cell.cell_type == "markdown" else []:
@@ -165,7 +167,7 @@ def section_of(number: str, section: str) -> str:
 
 
 def test_what_a_docstring_calls_built_in_a_notebook_is_defined_there():
-    pattern = r"Built in notebook (\d\d), section (\d+\.\d+)(?:, as `(\w+)`)?\."
+    pattern = r"Built in notebook (\d\db?), section (\d+b?\.\d+)(?:, as `(\w+)`)?\."
     found = 0
     for name, tree in TREES.items():
         for node in ast.walk(tree):
@@ -182,7 +184,7 @@ def test_what_a_docstring_calls_built_in_a_notebook_is_defined_there():
 
 def test_every_section_that_a_docstring_names_exists():
     for path in MODULES:
-        for number, section in re.findall(r"notebook (\d\d), section (\d+\.\d+)", path.read_text(encoding="utf8")):
+        for number, section in re.findall(r"notebook (\d\db?), section (\d+b?\.\d+)", path.read_text(encoding="utf8")):
             (notebook,) = (ROOT / "notebooks").glob(f"{number}_*.ipynb")
             assert re.search(rf"^## {re.escape(section)} ", prose(read(notebook)), re.M), f"{path.name}: {section}"
 
@@ -259,10 +261,10 @@ def test_every_import_is_declared_where_it_is_needed():
 
 
 def test_pages_up_to_six_import_no_language_model_and_two_of_them_no_torch():
-    for path in NOTEBOOKS[:7]:
+    for path in NOTEBOOKS[:8]:
         setup = code_cells(read(path))[1].source
         lines = "\n".join(line for line in setup.splitlines() if re.match(r"(from|import) ", line))
-        without = ["transformers", "huggingface_hub", "gguf"] + (["torch"] if path.name[:2] in ("01", "03") else [])
+        without = ["transformers", "huggingface_hub", "gguf"] + (["torch"] if number_of(path) in ("01", "03") else [])
         code = f"import sys\n{lines}\nprint([name for name in {without} if name in sys.modules])"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
         assert done.stdout.strip() == "[]", path.name

@@ -24,7 +24,7 @@ from tqdm import tqdm
 from helpers.errors import CourseError
 from helpers.fetch import written_whole
 from helpers.page import CLAIM, CLAIMS, HOME, within
-from tools.results import parameters_of
+from tools.results import number_of, parameters_of
 from tools.run import at_a_time, execute, read_parameters
 
 COLUMNS = ["page", "id", "unit", "data", "world", "parameters", "seed", "smallest", "largest", "bound", "error"]
@@ -77,7 +77,7 @@ def name_of(data: str) -> str:
 
 def rows_of(path: Path, kind: dict[str, str], executed: Path, seed: int, error: str) -> list[dict[str, Any]]:
     """What one run adds to the table: a row a claim, and one without id if it failed."""
-    run = {"page": path.name[:2], "seed": seed} | kind
+    run = {"page": number_of(path), "seed": seed} | kind
     claims = claims_of(executed) if executed.exists() else claims_of(path)[:0]
     if kind["world"]:
         claims = claims[claims["fails_with"] == kind["world"]]
@@ -135,7 +135,7 @@ def replicate(path: Path, told: dict[str, Any], runs: int) -> None:
         raise CourseError(f"{path.name} has no claim in its outputs, so nothing could be kept: execute it first.")
     if world:
         claims = claims[claims["fails_with"] == world]
-    seeds = seeds_to_run(path.name[:2], kind, claims, own["SEEDS"], runs)
+    seeds = seeds_to_run(number_of(path), kind, claims, own["SEEDS"], runs)
     running: dict = {}
     with tempfile.TemporaryDirectory() as folder, tqdm(total=len(seeds), unit="run", disable=None) as bar:
 
@@ -154,9 +154,9 @@ def replicate(path: Path, told: dict[str, Any], runs: int) -> None:
             for process in list(running.values()):  # after Ctrl-C
                 process.terminate()
     print(f"\n{path.stem} {' '.join(filter(None, kind.values()))}: {len(seeds)} runs made.")
-    print(verdicts(path.name[:2], kind, claims).to_string(index=False))
+    print(verdicts(number_of(path), kind, claims).to_string(index=False))
     rows = table()
-    rows = rows[(rows["page"] == path.name[:2])]
+    rows = rows[(rows["page"] == number_of(path))]
     gone = sorted(set(rows["id"]) - set(claims_of(path)["id"]) - {""})
     if gone:
         print(f"Rows of claims that this page no longer has, shown nowhere: {', '.join(gone)}.")

@@ -16,6 +16,11 @@ from helpers.errors import CourseError
 from helpers.page import RECORD
 
 
+def number_of(path: Path) -> str:
+    """The number of a notebook, such as 03 or 04b, by its name."""
+    return path.stem.partition("_")[0]
+
+
 def read_record(path: Path) -> dict[str, Any]:
     """`{"notebook", "parameters", "metrics"}` of one executed notebook.
 

@@ -28,7 +28,7 @@ from tqdm import tqdm
 from helpers.errors import CourseError
 from helpers.fetch import is_cached, written_whole
 from helpers.page import STRICT
-from tools.results import parameters_of, read_record
+from tools.results import number_of, parameters_of, read_record
 
 ROOT = Path(__file__).resolve().parents[1]
 CELL_SECONDS = 600
@@ -40,7 +40,7 @@ README_SHOWS = {
     "09_attention_maps": "Does attention find the cause?",
     "10_attribution": "Which explanations agree?",
 }
-LONGEST_FIRST = ("08", "04", "07", "10", "06", "05", "09")  # of the walk as it is; the others are short
+LONGEST_FIRST = ("08", "04", "04b", "07", "10", "06", "05", "09")  # of the walk as it is; the others are short
 
 
 @dataclass
@@ -72,7 +72,7 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
     """
     pages = [Page(path) for path in notebooks]
     rank = {number: place for place, number in enumerate(LONGEST_FIRST)}
-    order = sorted(pages, key=lambda page: rank.get(page.path.name[:2], len(rank)))
+    order = sorted(pages, key=lambda page: rank.get(number_of(page.path), len(rank)))
     running: dict[str, subprocess.Popen] = {}
     stopped = threading.Event()
     with tempfile.TemporaryDirectory() as folder, tqdm(total=len(pages), unit="page", disable=None) as bar:
@@ -239,7 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     numbers = [word for word in chosen.only if "=" not in word]
     told = chosen.parameters + [word for word in chosen.only if "=" in word]  # what was meant for every notebook
-    notebooks = [path for path in find_notebooks() if not numbers or path.stem.split("_")[0] in numbers]
+    notebooks = [path for path in find_notebooks() if not numbers or number_of(path) in numbers]
     try:
         if len(notebooks) < len(set(numbers)):
             raise CourseError(f"--only {' '.join(numbers)}: some of these are no notebook's number, such as 03.")

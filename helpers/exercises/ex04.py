@@ -1,5 +1,7 @@
 """Notebook 04: reference solutions and checks."""
 
+import re
+
 import numpy as np
 import torch
 
@@ -40,18 +42,37 @@ def _value(attempt):
 
 
 @exercises.checks_for("4.1")
+def _slope(attempt):
+    output = _OUTPUT.clone().requires_grad_()
+    with torch.enable_grad():
+        got = attempt(output, _RATING)
+    if not isinstance(got, torch.Tensor):
+        return "a number comes back, and not a tensor: nothing could be learned from it, since it has no gradient."
+    if not got.requires_grad:
+        return "the result has no gradient, so nothing could be learned from it: stay in PyTorch, and do not detach."
+
+
+@exercises.checks_for("4.1")
 def _refusal(attempt):
+    refused = "must raise a ValueError, and yours returns a number"
     try:
         attempt(_OUTPUT[:, None], _RATING)
     except ValueError as error:
-        if not all(str(size) in str(error) for size in (tuple(_OUTPUT[:, None].shape), tuple(_RATING.shape))):
+        if sorted(re.findall(r"\d+", str(error))) != ["1", "3", "3"]:
             return f"it refuses (3, 1) against (3,), but the message does not name both shapes: {error}"
+    else:
+        return f"a column (3, 1) against a row (3,) {refused}: the article's bug."
+    try:
+        attempt(_OUTPUT[:1], _RATING)
+    except ValueError:
         return None
-    return "a column (3, 1) against a row (3,) must raise a ValueError, and yours returns a number: the article's bug."
+    return (
+        f"(1,) against (3,) {refused}: both have one dimension, and still broadcast. Compare shapes, not their number."
+    )
 
 
 @exercises.reference("4.2")
-def what_users_share_not(S: np.ndarray) -> np.ndarray:
+def interaction_part(S: np.ndarray) -> np.ndarray:
     """What no sum of a row number and a column number can make. Shapes: (m, n) → (m, n)."""
     return S - S.mean(axis=1, keepdims=True) - S.mean(axis=0, keepdims=True) + S.mean()
 
@@ -81,13 +102,13 @@ def _nothing_left(attempt):
 @exercises.checks_for("4.2")
 def _what_is_left(attempt):
     got = np.asarray(attempt(_S.copy()))
-    if not np.allclose(got, what_users_share_not(_S)):
-        return f"on a table that is not additive you are off by up to {abs(got - what_users_share_not(_S)).max():.2f}."
+    if not np.allclose(got, interaction_part(_S)):
+        return f"on a table that is not additive you are off by up to {abs(got - interaction_part(_S)).max():.2f}."
 
 
 @exercises.reference("4.3")
 def decoupled_step(w: np.ndarray, slope: np.ndarray, lr: float, decay: float) -> np.ndarray:
-    """w after one step, the price kept out of the slope. Shapes: (n,), (n,) → (n,)."""
+    """w after one step, the penalty kept out of the slope. Shapes: (n,), (n,) → (n,)."""
     return w - lr * slope / (np.abs(slope) + 1e-8) - lr * decay * w
 
 
@@ -103,11 +124,11 @@ def _vector(attempt):
 def _without_decay(attempt):
     got, want = np.asarray(attempt(_W.copy(), _SLOPE.copy(), 0.1, 0.0)), decoupled_step(_W, _SLOPE, 0.1, 0.0)
     if np.allclose(got, _W - 0.1 * _SLOPE):
-        return "without a price you step by the slope itself: divide it by its size first."
+        return "without a penalty you step by the slope itself: divide it by its size first."
     if np.allclose(got, 2 * _W - want):
         return "you walk uphill: subtract the step."
     if not np.allclose(got, want):
-        return f"without a price you return {got.round(3).tolist()}, and {want.round(3).tolist()} is right."
+        return f"without a penalty you return {got.round(3).tolist()}, and {want.round(3).tolist()} is right."
 
 
 @exercises.checks_for("4.3")
@@ -115,47 +136,68 @@ def _with_decay(attempt):
     got, want = np.asarray(attempt(_W.copy(), _SLOPE.copy(), 0.1, 0.5)), decoupled_step(_W, _SLOPE, 0.1, 0.5)
     coupled = _SLOPE + 0.5 * _W
     if np.allclose(got, _W - 0.1 * coupled / (np.abs(coupled) + 1e-8)):
-        return "you added λw to the slope before dividing: that is the price that Adam spoils."
+        return "you added λw to the slope before dividing: that is the penalty that Adam spoils."
     if np.allclose(got, want + 0.1 * 0.5 * _W - 0.5 * _W):
         return "you shrink by λ: the share is ηλ, or a small step size would still shrink w at full speed."
+    if np.allclose(got, decoupled_step(_W, _SLOPE, 0.1, 0.0) * (1 - 0.1 * 0.5)):
+        return "you shrink what is left after the step: the old w is to be shrunk, by ηλ of it."
     if np.allclose(got, want + 2 * 0.1 * 0.5 * _W):
-        return "the price lets w grow: subtract it."
+        return "the penalty lets w grow: subtract it."
     if not np.allclose(got, want):
-        return f"with a price you return {got.round(3).tolist()}, and {want.round(3).tolist()} is right."
+        return f"with a penalty you return {got.round(3).tolist()}, and {want.round(3).tolist()} is right."
+
+
+@exercises.checks_for("4.3")
+def _no_slope(attempt):
+    with np.errstate(all="ignore"):
+        got = np.asarray(attempt(np.array([2.0, 1.0]), np.array([0.0, 1.0]), 0.1, 0.0))
+    if not np.isfinite(got).all():
+        return "a weight whose slope is 0 becomes nan: add the tiny number before you divide."
 
 
 @exercises.reference("4.4")
-def index_batches(n: int, size: int, seed: int) -> list[np.ndarray]:
-    """Every number below n once, in batches. Returns arrays of shape (size,), the last one maybe shorter."""
-    order = np.random.default_rng(seed).permutation(n)
-    return [order[begin : begin + size] for begin in range(0, n, size)]
+def pick(dims: np.ndarray, errors: np.ndarray, within: float) -> int:
+    """Place of the setting that the rule takes. Shapes: (n,), (n,), one number → one number."""
+    good = errors <= errors.min() + within
+    narrowest = dims[good].min()
+    of_width = np.flatnonzero(dims == narrowest)
+    return int(of_width[np.argmin(errors[of_width])])
+
+
+_DIMS = np.array([64, 16, 32, 16, 32, 64, 128])
+_ERRORS = np.array([0.905, 0.93, 0.9065, 0.94, 0.906, 0.9052, 0.9049])
 
 
 @exercises.checks_for("4.4")
-def _sizes(attempt):
-    batches = list(attempt(11, 4, 0))
-    sizes = [len(batch) for batch in batches]
-    if sizes == [4, 4]:
-        return "the last, shorter batch is missing: three of eleven numbers would never be trained on."
-    if sizes != [4, 4, 3]:
-        return f"eleven numbers in fours come as batches of {sizes}, and [4, 4, 3] is asked for."
+def _place(attempt):
+    got = attempt(_DIMS.copy(), _ERRORS.copy(), 0.002)
+    if got is None or np.ndim(got) != 0:
+        return "one place is asked for: a number."
+    if got in (16, 32, 64, 128):
+        return "you return the width: its place in the arrays is asked for."
+    if got != int(got) or not 0 <= got < len(_DIMS):
+        return f"you return {got}, and places run from 0 to {len(_DIMS) - 1}."
 
 
 @exercises.checks_for("4.4")
-def _each_once(attempt):
-    drawn = np.concatenate(list(attempt(11, 4, 0)))
-    if len(set(drawn.tolist())) < 11:
-        return "some numbers come twice and others never: permute, do not draw."
-    if sorted(drawn.tolist()) != list(range(11)):
-        return f"the numbers run from {drawn.min()} to {drawn.max()}, and 0 to 10 is asked for."
+def _rule(attempt):
+    got = int(attempt(_DIMS.copy(), _ERRORS.copy(), 0.002))
+    if got == 6:
+        return "you take the smallest error of all: a narrower width comes close enough."
+    if got == 1:
+        return "you take the narrowest width of all, which does not come close enough to the best."
+    if got == 2:
+        return "you take the first setting of the right width that comes close: the best of that width is asked for."
+    if got in (0, 5):
+        return "width 64 comes close, and so does 32, which is narrower."
+    if got != 4:
+        return f"you return {got}, and 4 is right: width 32 is the narrowest within .002, and .906 its best."
 
 
 @exercises.checks_for("4.4")
-def _order(attempt):
-    drawn, again = (np.concatenate(list(attempt(40, 7, 3))) for _ in range(2))
-    if drawn.tolist() == sorted(drawn.tolist()):
-        return "the order is not random: the last users would always be trained on last."
-    if drawn.tolist() != again.tolist():
-        return "the same seed gives another order the second time: use a generator made from the seed."
-    if np.concatenate(list(attempt(40, 7, 4))).tolist() == drawn.tolist():
-        return "another seed gives the same order: the seed is not used."
+def _tolerance(attempt):
+    got = int(attempt(_DIMS.copy(), _ERRORS.copy(), 0.0))
+    if got != 6:
+        return f"with `within` = 0 only the best itself is close enough, in place 6, and you return {got}."
+    if int(attempt(_DIMS.copy(), _ERRORS.copy(), 0.1)) != 1:
+        return "with a wide `within` the narrowest width counts, and its best setting: place 1."

@@ -13,7 +13,7 @@ _SEEN = np.array([False, True, False, False, False, True, False])
 
 @exercises.reference("5.1")
 def top_k(scores: np.ndarray, seen: np.ndarray, k: int, seed: int) -> np.ndarray:
-    """Codes of the k best unseen items, best first, ties by a seed. Shapes: (items,), (items,) → (k,)."""
+    """Codes of the k best unseen items, best first. Shapes: (items,), (items,) → (k,)"""
     order = np.random.default_rng(seed).permutation(len(scores))
     masked = np.where(seen, -np.inf, scores)[order]
     return order[np.argsort(-masked, kind="stable")[:k]]
@@ -48,6 +48,12 @@ def _untouched(attempt):
     below = [int(code) for code in attempt(_SCORES - 10, _SEEN, 2, 0)]
     if below != negative:
         return "with all scores below 0 the list changes: a seen item must get minus infinity, not 0."
+    if [int(code) for code in attempt(_SCORES - 10_000, _SEEN, 2, 0)] != negative:
+        return "with scores far below 0 a seen item comes back: only minus infinity is below every score."
+    if [int(code) for code in attempt(_SCORES * 1e-6, _SEEN, 2, 0)] != negative:
+        return (
+            "scores that differ by little lose their order: noise on scores is no way to break ties, a permutation is."
+        )
 
 
 @exercises.checks_for("5.1")
@@ -58,6 +64,8 @@ def _fair_ties(attempt):
         return "items of equal score come in the same order whatever the seed: draw the order of ties from it."
     if lists[0] != tuple(int(code) for code in attempt(level, unseen, 5, 0)):
         return "the same seed gives two different lists: make the generator inside the function, from the seed."
+    if all(set(np.diff(codes).tolist()) <= {1, -29} for codes in lists):
+        return "ties come in the order of codes, only from another start: permute them all."
     if max(max(codes) for codes in lists) < 10:
         return "only items with low codes win ties: permute all items, not the list."
 
@@ -101,9 +109,17 @@ def _discount(attempt):
         return f"for finds at places 2 and 5 of three wanted you return {got:.3f}, and {want:.3f} is right."
 
 
+@exercises.checks_for("5.2")
+def _nothing_found(attempt):
+    with np.errstate(all="ignore"):
+        got = float(attempt(np.zeros(4), 2))
+    if got != 0:
+        return f"a list without a find has the NDCG 0, and yours is {got:g}: is something divided by the finds?"
+
+
 @exercises.reference("5.3")
 def explain_ease(B: np.ndarray, seen: np.ndarray, item: int) -> np.ndarray:
-    """What each item of the history adds to one score. Shapes: (items, items), (items,), one code → (items,)."""
+    """What each item of the history adds to one score. (items, items), (items,) → (items,)"""
     return seen * B[:, item]
 
 

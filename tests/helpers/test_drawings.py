@@ -38,3 +38,10 @@ def test_signs_and_arrows_stand_where_they_are_told():
     drawings.sign(ax, (2, 1), "@")
     drawings.arrow(ax, (0, 0), (3, 2))
     assert texts(ax) == ["@"] and ax.texts[0].get_position() == (2, 1) and len(ax.patches) == 1
+
+
+def test_an_equation_has_every_table_and_sign_in_its_order():
+    fig = drawings.equation(("a", np.eye(2)), "+", ("b", [[1.0, 2.0]], None), "=", ("c", np.ones((3, 1))))
+    texts = [(text.get_text(), text.get_position()[0]) for text in fig.axes[0].texts]
+    places = {name: x for name, x in texts if name in "ab+=c"}
+    assert list(places) != [] and places["a"] < places["+"] < places["b"] < places["="] < places["c"]

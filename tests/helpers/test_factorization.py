@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import scipy.optimize
+import scipy.sparse as sp
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -109,3 +110,93 @@ def test_an_item_nobody_rated_has_no_bias():
         np.array([0, 1]), np.array([0, 0]), np.array([1.0, 5.0]), (3, 2), shrink_user=0, shrink_item=0
     )
     assert b_item[1] == 0 and b_user[2] == 0
+
+
+# The posterior
+
+
+def small_ratings(seed=0, shape=(12, 9), number=60):
+    rng = np.random.default_rng(seed)
+    pairs = rng.permutation(shape[0] * shape[1])[:number]
+    user, item = pairs // shape[1], pairs % shape[1]
+    return user, item, rng.integers(1, 6, number).astype(float), shape
+
+
+NOTHING = (np.zeros((12, 0)), np.zeros((9, 0)))
+
+
+def test_rows_are_drawn_from_the_normal_law_of_the_regression():
+    rng = np.random.default_rng(0)
+    rated = np.array([[1, 0, 1, 1], [0, 0, 0, 0]])
+    weight, target = sp.csr_array(2.0 * rated), sp.csr_array(2.0 * rated * rng.normal(size=rated.shape))
+    other, mean, precision = rng.normal(size=(4, 2)), rng.normal(size=(2, 2)), np.array([[2.0, 0.5], [0.5, 1.0]])
+    drawn = np.array([mf.draw_rows(rng, weight, target, other, mean, precision) for _ in range(20_000)])
+    for user in range(2):
+        covariance = np.linalg.inv(2 * other[rated[user] > 0].T @ other[rated[user] > 0] + precision)
+        middle = covariance @ (target.toarray()[user] @ other + precision @ mean[user])
+        assert np.allclose(drawn[:, user].mean(axis=0), middle, atol=0.03)
+        assert np.allclose(np.cov(drawn[:, user].T), covariance, atol=0.03)
+
+
+def test_a_link_is_found_where_rows_follow_what_is_known():
+    rng = np.random.default_rng(1)
+    known = rng.normal(size=(4000, 2))
+    known -= known.mean(axis=0)
+    truth = np.array([[1.0, -0.5, 0.0], [0.0, 0.3, 2.0]])
+    rows, link = np.array([0.5, 0.0, -1.0]) + known @ truth + rng.normal(0, 0.2, (4000, 3)), np.zeros((2, 3))
+    for _ in range(5):
+        prior = mf.draw_prior(rng, rows, known, link, 1.0)
+        link = prior.link
+    assert np.allclose(link, truth, atol=0.05) and np.allclose(prior.mean, [0.5, 0, -1], atol=0.05)
+    assert np.allclose(np.linalg.inv(prior.precision), 0.04 * np.eye(3), atol=0.01)
+
+
+def test_a_user_without_ratings_is_predicted_from_the_others_and_less_surely():
+    user, item, rating, shape = small_ratings()
+    known = user != 3  # user 3 is in the table of users, but in no training row
+    draws = list(mf.posterior(user[known], item[known], rating[known], shape, *NOTHING, dim=2, sweeps=400))
+    everyone = np.repeat(np.arange(12), 9), np.tile(np.arange(9), 12)
+    found = mf.averaged(draws, *everyone, burn_in=100)
+    spread, said = found.spread.reshape(12, 9).mean(axis=1), found.rating.reshape(12, 9)
+    assert np.isfinite(said).all() and np.argmax(spread) == 3
+    assert np.allclose(said[3].mean(), np.delete(said, 3, axis=0).mean(), atol=0.5)
+
+
+def test_ratings_that_are_all_equal_are_predicted_as_they_are():
+    user, item, rating, shape = small_ratings()
+    draws = mf.posterior(user, item, 0 * rating + 4, shape, *NOTHING, dim=2, sweeps=60)
+    found = mf.averaged(draws, user, item)
+    assert np.allclose(found.rating, 4, atol=0.3) and np.isfinite(found.width).all()
+
+
+def test_two_users_and_few_films_have_fewer_directions_than_asked_for():
+    user, item, rating, _ = small_ratings(shape=(2, 3), number=5)
+    told = mf.who_rated_what(user, item, (2, 3), width=30)
+    assert [part.shape for part in told] == [(2, 31), (3, 31)] and np.isfinite(told[0]).all()
+    found = mf.averaged(mf.posterior(user, item, rating, (2, 3), *told, sweeps=30), user, item)
+    assert np.isfinite(found.rating).all()
+
+
+@pytest.mark.parametrize("settings", [{"sweeps": 0}, {"dim": 0}, {"ridge": 0.0}, {"ridge": -1.0}, {"spread": 0.0}])
+def test_what_nothing_can_be_drawn_from_is_refused_by_name(settings):
+    ((name, value),) = settings.items()
+    with pytest.raises(CourseError, match=f"^{name} = {value}: to draw answers it must be above 0"):
+        next(mf.posterior(*small_ratings(), *NOTHING, **settings))
+
+
+def test_no_ratings_and_no_draw_after_the_burn_in_are_refused():
+    user, item, rating, shape = small_ratings()
+    with pytest.raises(CourseError, match="there is no rating to learn from"):
+        next(mf.posterior(user[:0], item[:0], rating[:0], shape, *NOTHING))
+    draws = mf.posterior(user, item, rating, shape, *NOTHING, dim=2, sweeps=5)
+    with pytest.raises(CourseError, match="no draw is left after the first 5: draw more, or leave out fewer"):
+        mf.averaged(draws, user, item, burn_in=5)
+
+
+def test_a_noisy_user_is_found_out():
+    rng = np.random.default_rng(2)
+    user, item = np.repeat(np.arange(40), 25), np.tile(np.arange(25), 40)
+    rating = 3 + rng.normal(0, np.where(user < 4, 2.0, 0.4))
+    *_, last = mf.posterior(user, item, rating, (40, 25), np.zeros((40, 0)), np.zeros((25, 0)), dim=1, sweeps=40)
+    assert last.of_user[:4].max() < last.of_user[4:].min()
+    assert np.allclose(last.noise(user, item)[user >= 4].mean(), 0.16, atol=0.06)

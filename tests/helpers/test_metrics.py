@@ -112,3 +112,10 @@ def test_an_interval_of_the_mean_covers_it_in_about_ninety_five_of_a_hundred_sam
     assert metrics.bootstrap_interval(np.ones(5)) == (1, 1)
     with pytest.raises(CourseError, match="1 value"):
         metrics.bootstrap_interval(np.ones(1))
+
+
+def test_an_interval_is_fined_by_how_far_the_truth_lies_outside():
+    truth, low, high = np.array([1.0, 2.0, 5.0, 3.0]), np.full(4, 2.0), np.full(4, 4.0)
+    slow = [2 + (20 * (2 - 1)), 2, 2 + 20 * (5 - 4), 2]
+    assert np.allclose(metrics.interval_score(truth, low, high), slow)
+    assert np.allclose(metrics.interval_score(truth, low, high, level=0.5), [2 + 4, 2, 2 + 4, 2])

@@ -30,9 +30,12 @@ EXPECTED = {
 }
 
 
-def index_batches(n, size, seed):
-    order = np.random.default_rng(seed).permutation(n)
-    return [order[k : k + size] for k in range(0, n, size)]
+def models_mse(output, rating):
+    return ((output - rating) ** 2).mean()
+
+
+def refuse(output, rating):
+    raise ValueError(f"{tuple(output.shape)} {tuple(rating.shape)}")
 
 
 MISTAKES = [
@@ -43,19 +46,65 @@ MISTAKES = [
     ("4.2", lambda S: S - S.mean(axis=1, keepdims=True), "only the row means are out"),
     ("4.2", lambda S: S - S.mean(axis=0), "only the column means are out"),
     ("4.3", lambda w, g, lr, d: w - lr * g - lr * d * w, "divide it by its size"),
-    ("4.3", lambda w, g, lr, d: w - lr * (g + d * w) / (abs(g + d * w) + 1e-8), "the price that Adam spoils"),
+    ("4.3", lambda w, g, lr, d: w - lr * (g + d * w) / (abs(g + d * w) + 1e-8), "the penalty that Adam spoils"),
     ("4.3", lambda w, g, lr, d: w - lr * g / (abs(g) + 1e-8) - d * w, "the share is ηλ"),
-    ("4.4", lambda n, size, seed: index_batches(n, size, seed)[:-1], "the last, shorter batch is missing"),
-    ("4.4", lambda n, size, seed: np.split(np.arange(n), range(size, n, size)), "the order is not random"),
-    ("4.4", lambda n, size, seed: index_batches(n, size, 0), "the seed is not used"),
 ]
 
 
+def smaller_pick(dims, errors, within):
+    return int(np.argmin(errors))
+
+
+def first_close(dims, errors, within):
+    good = np.flatnonzero(errors <= errors.min() + within)
+    return int(good[np.argmin(dims[good])])
+
+
+MISTAKES += [
+    ("4.1", lambda o, r: models_mse(o, r) if o.ndim == r.ndim else refuse(o, r), "Compare shapes, not their number"),
+    ("4.1", lambda o, r: float(models_mse(o, r)) if o.shape == r.shape else refuse(o, r), "it has no gradient"),
+    ("4.3", lambda w, g, lr, d: (w - lr * g / (abs(g) + 1e-8)) * (1 - lr * d), "the old w is to be shrunk"),
+    ("4.3", lambda w, g, lr, d: w - lr * g / abs(g) - lr * d * w, "whose slope is 0 becomes nan"),
+    ("4.4", smaller_pick, "you take the smallest error of all"),
+    ("4.4", first_close, "the best of that width is asked for"),
+    ("4.4", lambda dims, errors, within: int(np.argmin(dims)), "which does not come close enough"),
+    ("4.4", lambda dims, errors, within: int(dims[first_close(dims, errors, within)]), "you return the width"),
+]  # fmt: skip
+
+
+def names_both_sizes(output, rating):
+    if output.shape != rating.shape:
+        raise ValueError(f"{output.shape} vs {rating.shape}")
+    return (output - rating).square().mean()
+
+
+RIGHT = [("4.1", names_both_sizes)]
+
+
 def same_as_helpers():
-    page = definitions("04", training=training, test_tensors=(), DataLoader=None)
+    given = {"training": training, "test_tensors": (), "DataLoader": None, "models": models, "device": "cpu"}
+    page = definitions("04", **given, BATCH=7, DECAY={}, EPOCHS=3, LEARNING_RATE=0.01)
     user, item = torch.tensor([0, 2, 4]), torch.tensor([3, 0, 5])
-    ours, theirs = page.DotProduct(5, 6, 4, 3.5, spread=0.3), models.DotProduct(5, 6, 4, seed=1)
-    own, others = page.NeuMF(5, 6, 4, 3.5), models.NeuMF(5, 6, 4, seed=1)
-    for one, other in ((ours, theirs), (own, others)):
+    features = torch.eye(5)[:, :2], torch.eye(6)[:, :3]
+    pairs = [
+        (page.DotProduct(5, 6, 4, mean=3.5, spread=0.3), models.DotProduct(5, 6, 4, seed=1)),
+        (page.NeuMF(5, 6, 4, mean=3.5), models.NeuMF(5, 6, 4, seed=1)),
+        (page.FeatureDotProduct(*features, 4, mean=3.5, spread=0.3), models.FeatureDotProduct(*features, 4, seed=1)),
+    ]
+    for one, other in pairs:
         other.load_state_dict(one.state_dict())
         assert torch.allclose(one(user, item), other(user, item))
+    same_loop(page)
+
+
+def same_loop(page):
+    """The page's loop ends where `training.fit` ends."""
+    rng = np.random.default_rng(0)
+    tensors = [torch.tensor(rng.integers(0, size, 40)) for size in (5, 6)] + [torch.rand(40)]
+    decay = {"factors": 0.9, "bias": 0.05}
+    ours, theirs = (models.DotProduct(5, 6, 4, seed=1) for _ in range(2))
+    losses, _ = page.fit(ours, tensors, decay=decay, epochs=3, lr=0.01, seed=2)
+    curve = training.fit(theirs, tuple(tensors), settings=training.Settings(3, 7, 0.01, decay=decay), seed=2)
+    assert np.allclose(losses, curve.losses, rtol=1e-5)
+    for one, other in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)

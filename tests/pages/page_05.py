@@ -4,17 +4,18 @@ import numpy as np
 import torch
 from expected import between, exact, relative
 from notebook_files import definitions
+from scipy.stats import hypergeom
 
 from helpers import data, metrics, models, training
 
 SETS = [
-    {"DATASET": "SMALL", "SCALE_USERS": 800, "LISTS_OUT": "lists.csv"},
-    {"DATASET": "SMALL log", "SCALE_USERS": 800},
-    {"DATASET": "60", "SCALE_USERS": 800},
-    {"DATASET": "12", "SCALE_USERS": 800},
-    {"DATASET": "LARGE", "SCALE_USERS": 800},
-    {"DATASET": "planted", "K": 5, "NEIGHBOURS": 30, "SCALE_USERS": 800},
-    {"SCALE_USERS": 800, "EMBEDDING_DIM": 16, "RIDGE": 200.0},
+    {"DATASET": "SMALL", "LISTS_OUT": "lists.csv"},
+    {"DATASET": "SMALL log"},
+    {"DATASET": "60"},
+    {"DATASET": "12"},
+    {"DATASET": "LARGE"},
+    {"DATASET": "planted", "K": 5, "NEIGHBOURS": 30},
+    {"EMBEDDING_DIM": 16, "RIDGE": 200.0, "NEGATIVES": 50},
 ]
 WRONG = ({"K": 0}, "K = 0 cannot be used: it must be a whole number and at least 1")
 EXPECTED = {
@@ -49,7 +50,31 @@ def gini_of(x):
     return (2 * np.arange(1, len(x) + 1) - len(x) - 1) @ x / (len(x) * x.sum())
 
 
+def noisy(scores, seen, k, seed):
+    noise = np.random.default_rng(seed).normal(0, 0.1, len(scores))
+    return np.argsort(-np.where(seen, -np.inf, scores + noise))[:k]
+
+
+def rolled(scores, seen, k, seed):
+    order = np.roll(np.arange(len(scores)), seed)
+    return order[np.argsort(-np.where(seen, -np.inf, scores)[order], kind="stable")[:k]]
+
+
+def low_mask(scores, seen, k, seed):
+    order = np.random.default_rng(seed).permutation(len(scores))
+    return order[np.argsort(-np.where(seen, -100, scores)[order], kind="stable")[:k]]
+
+
+def over_found(found, wanted):
+    gain = 1 / np.log2(np.arange(2, len(found) + 2))
+    return (found * gain).sum() / gain[: min(wanted, len(found))].sum() * (found.sum() / found.sum())
+
+
 MISTAKES = [
+    ("5.1", noisy, "noise on scores"),
+    ("5.1", rolled, "only from another start"),
+    ("5.1", low_mask, "only minus infinity is below"),
+    ("5.2", over_found, "a list without a find"),
     ("5.1", lambda s, seen, k, seed: np.argsort(-s)[:k], "mask them first"),
     ("5.1", lambda s, seen, k, seed: np.argsort(-np.where(seen, -np.inf, s))[:k][::-1], "best first"),
     ("5.1", lambda s, seen, k, seed: np.argsort(-np.where(seen, 0, s))[:k], "minus infinity, not 0"),
@@ -69,10 +94,8 @@ MISTAKES = [
 
 
 def same_as_helpers():
-    page, rng = (
-        definitions("05", data=data, metrics=metrics, models=models, rows=(None, None)),
-        np.random.default_rng(0),
-    )
+    given = {"data": data, "metrics": metrics, "models": models, "rows": (None, None), "K": 2}
+    page, rng = definitions("05", **given, hypergeom=hypergeom), np.random.default_rng(0)
     seen = (rng.random((20, 8)) < 0.4).astype(np.float32)
     assert np.allclose(page.ease(seen, 2.0), models.ease_weights(seen, ridge=2.0))
     assert np.allclose(page.item_knn(seen, 3), models.neighbour_weights(seen, neighbours=3))
@@ -80,6 +103,19 @@ def same_as_helpers():
     everyone = torch.arange(20)
     loss = training.softmax_error(model, everyone, taken)
     assert torch.equal(page.softmax_loss(model, everyone, taken), loss)
-    of_histories = models.HistoryDotProduct(taken, 4, seed=0).eval()
-    users, _ = of_histories.users(everyone)
-    assert torch.allclose(page.users_of(taken, of_histories.user_factors.weight), users)
+    ours, theirs = page.HistoryDotProduct(taken, 4, seed=0), models.HistoryDotProduct(taken, 4, seed=0)
+    with models.seeded(3):
+        hidden = ours.scores(everyone)
+    with models.seeded(3):
+        assert torch.allclose(theirs.scores(everyone), hidden)
+
+
+def test_the_chance_among_sampled_negatives_is_what_drawing_gives():
+    rng = np.random.default_rng(1)
+    scores, seen = rng.normal(size=(1, 60)), np.zeros((1, 60))
+    given = {"K": 3, "users": np.array([0]), "wanted": np.array([9]), "seen": seen, "n_items": 60}
+    page = definitions("05", **given, data=data, metrics=metrics, models=models, rows=(None, None), hypergeom=hypergeom)
+    others = np.delete(np.arange(60), 9)
+    drawn = np.array([rng.choice(others, 12, replace=False) for _ in range(20_000)])
+    hits = ((scores[0, drawn] > scores[0, 9]).sum(axis=1) < 3).mean()
+    assert abs(page.sampled_hits(scores, 12)[0] - hits) < 0.015

@@ -19,7 +19,7 @@ from notebook_files import NOTEBOOKS, code_cells, page_of, read, tags
 from helpers.errors import CourseError
 from helpers.exercises.checking import Exercises
 from helpers.page import STRICT
-from tools.results import read_record
+from tools.results import number_of, read_record
 
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -40,14 +40,14 @@ def stubs(path) -> dict:
 
 # Exercises
 
-ALL = [(path, number) for path in NOTEBOOKS for number in exercises_of(path.name[:2]).references]
+ALL = [(path, number) for path in NOTEBOOKS for number in exercises_of(number_of(path)).references]
 every_exercise = pytest.mark.parametrize(("path", "number"), ALL, ids=lambda value: getattr(value, "stem", value))
 MISTAKES = [(path, *mistake) for path in NOTEBOOKS for mistake in page_of(path).MISTAKES]
 
 
 @every_exercise
 def test_stub_runs_as_it_stands_and_shares_its_signature_with_the_reference(path, number):
-    exercises, stub = exercises_of(path.name[:2]), stubs(path)[number]
+    exercises, stub = exercises_of(number_of(path)), stubs(path)[number]
     reference = exercises.references[number]
     assert exercises.verdict(number, stub) == "not attempted yet."
     assert (stub.__name__, inspect.signature(stub)) == (reference.__name__, inspect.signature(reference))
@@ -56,26 +56,26 @@ def test_stub_runs_as_it_stands_and_shares_its_signature_with_the_reference(path
 
 @every_exercise
 def test_reference_passes_at_least_two_checks(path, number):
-    exercises = exercises_of(path.name[:2])
+    exercises = exercises_of(number_of(path))
     verdict = exercises.verdict(number, exercises.references[number])
     assert re.fullmatch(r"passed: ([2-9]) checks\.", verdict), verdict
 
 
 @every_notebook
 def test_notebook_and_module_hold_the_same_exercises(path):
-    assert list(stubs(path)) == list(exercises_of(path.name[:2]).references)
+    assert list(stubs(path)) == list(exercises_of(number_of(path)).references)
 
 
 @every_notebook
 def test_a_learner_finds_check_and_solution_imported(path):
     setup = code_cells(read(path))[1]
-    assert re.search(rf"^from helpers\.exercises\.ex{path.name[:2]} import check, solution$", setup.source, re.M)
+    assert re.search(rf"^from helpers\.exercises\.ex{number_of(path)} import check, solution$", setup.source, re.M)
 
 
 @pytest.mark.parametrize(("path", "number", "mistake", "message"), MISTAKES, ids=[f"{m[1]} {m[3]}" for m in MISTAKES])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_listed_mistake_gets_its_own_message(path, number, mistake, message):
-    verdict = exercises_of(path.name[:2]).verdict(number, mistake)
+    verdict = exercises_of(number_of(path)).verdict(number, mistake)
     assert verdict.startswith("not yet: ") and message in verdict
 
 
@@ -84,7 +84,7 @@ RIGHT = [(path, *right) for path in NOTEBOOKS for right in getattr(page_of(path)
 
 @pytest.mark.parametrize(("path", "number", "attempt"), RIGHT, ids=[f"{r[1]} {r[2].__name__}" for r in RIGHT])
 def test_another_right_solution_is_accepted(path, number, attempt):
-    assert exercises_of(path.name[:2]).verdict(number, attempt).startswith("passed")
+    assert exercises_of(number_of(path)).verdict(number, attempt).startswith("passed")
 
 
 @every_exercise
@@ -149,7 +149,7 @@ def test_other_parameters_run_through_and_matter(path, chosen, tmp_path, relaxed
     if "LISTS_OUT" in chosen:
         lists = pd.read_csv(chosen["LISTS_OUT"], dtype=str)
         assert list(lists)[:5] == ["user", "place", "item", "title", "score"] and lists["user"].nunique() > 50
-        assert path.name[:2] != "10" or lists.loc[lists["place"] == "1", "reason"].str.startswith("because of ").all()
+        assert number_of(path) != "10" or lists.loc[lists["place"] == "1", "reason"].str.startswith("because of ").all()
 
 
 # Wrong parameters
@@ -191,7 +191,7 @@ PRESETS = sorted((NOTEBOOKS[0].parent / "presets").glob("*.yaml"))
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
 def test_a_preset_names_parameters_of_its_notebook(preset):
-    (notebook,) = (path for path in NOTEBOOKS if path.name[:2] == preset.name[:2])
+    (notebook,) = (path for path in NOTEBOOKS if number_of(path) == number_of(preset))
     known = papermill.inspect_notebook(notebook)
     for name, value in yaml.safe_load(preset.read_text(encoding="utf8")).items():
         assert type(value).__name__ == known[name]["inferred_type_name"], name

@@ -11,7 +11,12 @@ SAMPLE = {  # rows of every table, by what they ask for
     "rating_search": [{"model": "dot product", "dim": 64}, {"model": "NeuMF", "dim": 16}, {"model": "with attributes"}],
     "no_price_search": [{"lr": 0.005, "spread": 0.1}],
     "rating_five_folds": [{"fold_number": 3}],
-    "attribute_gains": [{"fold_number": 1}],
+    "rating_splits": [{"number": 1}],
+    "posterior_search": [{"cut": 2, "dim": 5}],
+    "posterior_splits": [{"number": 4, "inputs": "who rated what"}, {"number": 2, "inputs": "dealt to others"}],
+    "posterior_rivals": [{"number": 1}],
+    "posterior_folds": [{"fold": 2, "inputs": "attributes"}],
+    "posterior_time": [{"split": "of all", "seed": 1}],
     "llm_ranking": [{"number": 3}],
     "llm_years": [{"kind": "well known", "number": 0}, {"kind": "hardly known", "number": 1}],
     "list_search": [

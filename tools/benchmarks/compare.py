@@ -27,6 +27,7 @@ TORCH = "torch==2.13.0"  # first and alone, so that no library chooses another
 K = 10
 NEEDS = {
     "benchmarks-env": ["cornac==3.0.1", "lenskit==2025.8.0", "scikit-surprise==1.1.5"],
+    "benchmarks-env-myfm": ["myfm==0.4.0", "setuptools<81", "pandas"],  # it asks for pkg_resources
     "benchmarks-env-rectools": ["rectools[torch]==0.19.0"],
     "benchmarks-env-recbole": ["recbole==1.2.1", "numpy<2", "pandas<2.2", "scipy<1.12"],
 }
