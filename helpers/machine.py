@@ -1,9 +1,6 @@
 """Is this machine ready, and which device is there? Shown by notebook 00."""
 
-import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pandas as pd
 import psutil
@@ -53,18 +50,3 @@ def find_device(name: str = "auto") -> torch.device:
         seen = ", ".join(there)
         raise CourseError(f"DEVICE = {name!r} is not there: PyTorch sees {seen} on this machine. Take one, or 'auto'.")
     return torch.device(name)
-
-
-@contextmanager
-def profiler() -> Iterator[torch.profiler.profile]:
-    """PyTorch's profiler for the CPU, without the lines that it prints when it starts and stops."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    stderr = os.dup(2)
-    os.dup2(nowhere, 2)
-    try:
-        with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as running:
-            yield running
-    finally:
-        os.dup2(stderr, 2)
-        os.close(nowhere)
-        os.close(stderr)

@@ -131,7 +131,9 @@ def test_every_definition_is_reached_from_a_page_or_a_tool():
                 is_method = lambda part: (
                     isinstance(part, ast.FunctionDef) and part.name not in IMPLICIT and part.name[:2] != "__"
                 )
-                bodies = node.body if isinstance(node, ast.FunctionDef) else [p for p in node.body if not is_method(p)]
+                bodies = [part for part in node.body if isinstance(node, ast.FunctionDef) or not is_method(part)]
+                if isinstance(node, ast.FunctionDef):
+                    bodies += [*node.args.defaults, *filter(None, node.args.kw_defaults)]
                 for part in bodies:
                     todo |= names_in(part) - reached
     assert sorted(defined.keys() - reached - IMPLICIT) == []
@@ -262,8 +264,8 @@ def test_every_import_is_declared_where_it_is_needed():
 
 def test_pages_up_to_six_import_no_language_model_and_two_of_them_no_torch():
     for path in NOTEBOOKS[:8]:
-        setup = code_cells(read(path))[1].source
-        lines = "\n".join(line for line in setup.splitlines() if re.match(r"(from|import) ", line))
+        setup = ast.parse(code_cells(read(path))[1].source).body
+        lines = "\n".join(ast.unparse(node) for node in setup if isinstance(node, ast.Import | ast.ImportFrom))
         without = ["transformers", "huggingface_hub", "gguf"] + (["torch"] if number_of(path) in ("01", "03") else [])
         code = f"import sys\n{lines}\nprint([name for name in {without} if name in sys.modules])"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)

@@ -309,7 +309,8 @@ def _posterior_members() -> dict[str, list[Member]]:
             for name, longer in asked
             for seed in range(3)
         ],
-        "time": [{"split": name, "seed": seed} for name in ("of all", "of each user") for seed in range(3)],
+        "time": [{"split": "of all", "seed": seed} for seed in range(3)]
+        + [{"split": "of each user", "seed": seed} for seed in range(FRESH_RUNS)],
     }
 
 

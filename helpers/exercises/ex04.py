@@ -24,13 +24,13 @@ def safe_mse(output: torch.Tensor, rating: torch.Tensor) -> torch.Tensor:
 
 @exercises.checks_for("4.1")
 def _one_number(attempt):
-    got = attempt(_OUTPUT, _RATING)
+    got = attempt(_OUTPUT.clone(), _RATING.clone())
     return expect_array(got.detach() if isinstance(got, torch.Tensor) else got, ())
 
 
 @exercises.checks_for("4.1")
 def _value(attempt):
-    got, want = float(attempt(_OUTPUT, _RATING)), float(safe_mse(_OUTPUT, _RATING))
+    got, want = float(attempt(_OUTPUT.clone(), _RATING.clone())), float(safe_mse(_OUTPUT, _RATING))
     if np.isclose(got, 3 * want):
         return "you added up the squares: take their mean."
     if np.isclose(got, want**0.5):
@@ -58,7 +58,7 @@ def _refusal(attempt):
     try:
         attempt(_OUTPUT[:, None], _RATING)
     except ValueError as error:
-        if sorted(re.findall(r"\d+", str(error))) != ["1", "3", "3"]:
+        if not (re.search(r"[\[(]3, 1[\])]", str(error)) and re.search(r"[\[(]3,?[\])]", str(error))):
             return f"it refuses (3, 1) against (3,), but the message does not name both shapes: {error}"
     else:
         return f"a column (3, 1) against a row (3,) {refused}: the article's bug."
@@ -104,6 +104,13 @@ def _what_is_left(attempt):
     got = np.asarray(attempt(_S.copy()))
     if not np.allclose(got, interaction_part(_S)):
         return f"on a table that is not additive you are off by up to {abs(got - interaction_part(_S)).max():.2f}."
+
+
+@exercises.checks_for("4.2")
+def _square(attempt):
+    square = _S[:, :3]
+    if not np.allclose(attempt(square.copy()), interaction_part(square)):
+        return "on a square table you are wrong: there a mean over the wrong axis broadcasts without a word."
 
 
 @exercises.reference("4.3")
@@ -153,6 +160,8 @@ def _no_slope(attempt):
         got = np.asarray(attempt(np.array([2.0, 1.0]), np.array([0.0, 1.0]), 0.1, 0.0))
     if not np.isfinite(got).all():
         return "a weight whose slope is 0 becomes nan: add the tiny number before you divide."
+    if not np.allclose(attempt(np.array([2.0]), np.array([1e-8]), 0.1, 0.0), 1.95):
+        return "a slope as small as 1e-8 makes half a step: the sign alone is not the formula."
 
 
 @exercises.reference("4.4")
@@ -199,5 +208,9 @@ def _tolerance(attempt):
     got = int(attempt(_DIMS.copy(), _ERRORS.copy(), 0.0))
     if got != 6:
         return f"with `within` = 0 only the best itself is close enough, in place 6, and you return {got}."
+    if int(attempt(np.array([64, 32, 128]), np.array([0.906, 0.906, 0.905]), 0.002)) != 1:
+        return "a wider setting has the same error as the best of the right width: look for it among that width only."
+    if int(attempt(np.array([64, 32]), np.array([9.0, 9.01]), 0.002)) != 0:
+        return "`within` is a distance, in the unit of the errors, and no share of the smallest."
     if int(attempt(_DIMS.copy(), _ERRORS.copy(), 0.1)) != 1:
         return "with a wide `within` the narrowest width counts, and its best setting: place 1."

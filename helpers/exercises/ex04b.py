@@ -71,7 +71,7 @@ _NONE = (np.zeros((2, 0)), np.zeros(0), _PRECISION, _MEAN, 0.5)
 
 @exercises.checks_for("4b.2")
 def _row(attempt):
-    return expect_array(attempt(_FILMS, _RATINGS, _PRECISION, _MEAN, 0.5, _Z), (2,))
+    return expect_array(attempt(_FILMS.copy(), _RATINGS.copy(), _PRECISION.copy(), _MEAN.copy(), 0.5, _Z), (2,))
 
 
 @exercises.checks_for("4b.2")
@@ -87,7 +87,7 @@ def _prior(attempt):
 
 @exercises.checks_for("4b.2")
 def _middle(attempt):
-    asked = (_FILMS, _RATINGS, _PRECISION, _MEAN, 0.5, np.zeros(2))
+    asked = (_FILMS.copy(), _RATINGS.copy(), _PRECISION.copy(), _MEAN.copy(), 0.5, np.zeros(2))
     got, want = np.asarray(attempt(*asked)), draw_row(*asked)
     left, right = _FILMS @ _FILMS.T / 0.5 + _PRECISION, _FILMS @ _RATINGS / 0.5 + _PRECISION @ _MEAN
     if np.allclose(got, np.linalg.solve(left, right)):
@@ -100,20 +100,27 @@ def _middle(attempt):
 
 @exercises.checks_for("4b.2")
 def _spread(attempt):
-    asked = (_FILMS, _RATINGS, _PRECISION, _MEAN, 0.5)
-    got, want = np.asarray(attempt(*asked, _Z)), draw_row(*asked, _Z)
-    left = _FILMS @ _FILMS.T / 0.25 + _PRECISION
+    asked = (_FILMS.copy(), _RATINGS.copy(), _PRECISION.copy(), _MEAN.copy(), 0.5)
     middle = draw_row(*asked, np.zeros(2))
+    left = _FILMS @ _FILMS.T / 0.25 + _PRECISION
+    got = np.asarray(attempt(*asked, _Z.copy()))
     if np.allclose(got, middle):
         return "z plays no part: without it every draw is the same, the middle."
-    if np.allclose(got, middle + np.linalg.cholesky(np.linalg.inv(left)) @ _Z):
-        return None  # another root of the same covariance is another draw, and as good
     if np.allclose(got, middle + _Z):
         return "you add z itself: then all draws spread alike, however many ratings there are. It passes through C."
     if np.allclose(got, middle + np.linalg.cholesky(left) @ _Z):
         return "you add Cz after solving: it belongs on the right side, so that A divides it, too."
-    if not np.allclose(got, want):
-        return f"with z = {_Z.tolist()} you return {got.round(3).tolist()}, and {want.round(3).tolist()} is right."
+    if not _spreads_as(attempt, asked, left):
+        return "the draws do not have the covariance of A⁻¹: on the right side stands Cz, with A = C Cᵀ."
+    if not _spreads_as(attempt, _NONE, _PRECISION):
+        return "without ratings a user is still drawn, from the prior: z must move them, too."
+
+
+def _spreads_as(attempt, asked, left) -> bool:
+    """Whether draws have the inverse of this matrix as their covariance, whatever root of it was taken."""
+    middle = np.asarray(attempt(*asked, np.zeros(2)))
+    moved = np.column_stack([np.asarray(attempt(*asked, unit)) - middle for unit in np.eye(2)])
+    return np.allclose(moved @ moved.T, np.linalg.inv(left))
 
 
 @exercises.reference("4b.3")
@@ -157,5 +164,8 @@ def _shares(attempt):
     if not np.allclose(got[there], want[there]):
         right = want[there].round(2).tolist()
         return f"for groups 0, 1 and 3 you return {got[there].round(2).tolist()}, and {right} is right."
+    ends = np.arange(1, 50) / 10
+    if not np.allclose(attempt(ends, ends, ends + 0.7, np.zeros(49, dtype=int)), 1):
+        return "truths on an end get lost by rounding: compare with low and high themselves."
     if not np.isnan(got[2]):
         return f"group 2 is empty: no share is true of it, so nan, and you return {got[2]:g}."

@@ -74,7 +74,8 @@ def _fair_ties(attempt):
 def ndcg(found: np.ndarray, wanted: int) -> float:
     """Gain of a list over that of a perfect one. Shapes: (K,), one number → one number."""
     gain = 1 / np.log2(np.arange(2, len(found) + 2))
-    return float((found * gain).sum() / gain[: min(wanted, len(found))].sum())
+    perfect = gain[: min(wanted, len(found))].sum()
+    return float((found * gain).sum() / perfect) if found.any() else 0.0
 
 
 _FOUND = np.array([0, 1, 0, 0, 1])
@@ -135,7 +136,10 @@ def _one_part_an_item(attempt):
 
 @exercises.checks_for("5.3")
 def _only_seen(attempt):
-    got = np.asarray(attempt(_B.copy(), _HISTORY.copy(), 4))
+    given = _B.copy()
+    got = np.asarray(attempt(given, _HISTORY.copy(), 4))
+    if not np.array_equal(given, _B):
+        return "your function changes B: a column taken out of it is a view, so make a new array."
     if np.allclose(got, _B[:, 4]):
         return "items outside the history add something in yours: multiply by what was seen."
     if not np.allclose(got[_HISTORY == 0], 0):

@@ -55,6 +55,15 @@ def smaller_pick(dims, errors, within):
     return int(np.argmin(errors))
 
 
+def pick(dims, errors, within):
+    narrowest = dims == dims[errors <= errors.min() + within].min()
+    return int(np.flatnonzero(narrowest)[np.argmin(errors[narrowest])])
+
+
+def best_of_all(dims, errors, within):
+    return int(np.flatnonzero(errors == errors[pick(dims, errors, within)])[0])
+
+
 def first_close(dims, errors, within):
     good = np.flatnonzero(errors <= errors.min() + within)
     return int(good[np.argmin(dims[good])])
@@ -65,6 +74,9 @@ MISTAKES += [
     ("4.1", lambda o, r: float(models_mse(o, r)) if o.shape == r.shape else refuse(o, r), "it has no gradient"),
     ("4.3", lambda w, g, lr, d: (w - lr * g / (abs(g) + 1e-8)) * (1 - lr * d), "the old w is to be shrunk"),
     ("4.3", lambda w, g, lr, d: w - lr * g / abs(g) - lr * d * w, "whose slope is 0 becomes nan"),
+    ("4.3", lambda w, g, lr, d: (1 - lr * d) * w - lr * np.sign(g), "the sign alone is not the formula"),
+    ("4.4", lambda dims, errors, within: best_of_all(dims, errors, within), "look for it among that width only"),
+    ("4.4", lambda dims, errors, within: pick(dims, errors, within * errors.min()), "no share of the smallest"),
     ("4.4", smaller_pick, "you take the smallest error of all"),
     ("4.4", first_close, "the best of that width is asked for"),
     ("4.4", lambda dims, errors, within: int(np.argmin(dims)), "which does not come close enough"),

@@ -40,6 +40,12 @@ def by_group(truth, low, high, group):
     return np.array([((low <= truth) & (truth <= high))[group == k].mean() for k in np.unique(group)])
 
 
+def coverage(inside, group):
+    size = np.bincount(group).astype(float)
+    size[size == 0] = np.nan
+    return np.bincount(group, inside) / size
+
+
 def counts(truth, low, high, group):
     return np.bincount(group, (low <= truth) & (truth <= high)).astype(float)
 
@@ -59,6 +65,9 @@ MISTAKES = [
     ("4b.2", lambda f, r, p, m, s, z: row(f, r, p, m, s, 0 * z), "z plays no part"),
     ("4b.2", lambda *a: row(*a, after="root"), "you add Cz after solving"),
     ("4b.2", lambda *a: row(*a, after="z"), "you add z itself"),
+    ("4b.2", lambda f, r, p, m, s, z: row(f, r, p, m, s, z) if len(r) else m, "without ratings a user is still drawn"),
+    ("4b.2", lambda f, r, p, m, s, z: row(f, r, p, m, s, 2 * z), "do not have the covariance"),
+    ("4b.3", lambda t, lo, hi, g: coverage(abs(t - (lo + hi) / 2) <= (hi - lo) / 2, g), "get lost by rounding"),
     ("4b.3", by_group, "group 2 is empty"),
     ("4b.3", counts, "those are counts"),
     ("4b.3", open_ends, "use <="),
@@ -72,7 +81,13 @@ def another_root(films, ratings, precision, mean, noise, z):
     return middle + np.linalg.cholesky(np.linalg.inv(left)) @ z
 
 
-RIGHT = [("4b.2", another_root)]
+def root_by_eigenvalues(films, ratings, precision, mean, noise, z):
+    values, vectors = np.linalg.eigh(films @ films.T / noise**2 + precision)
+    right = films @ ratings / noise**2 + precision @ mean + vectors * np.sqrt(values) @ z
+    return np.linalg.solve(films @ films.T / noise**2 + precision, right)
+
+
+RIGHT = [("4b.2", another_root), ("4b.2", root_by_eigenvalues)]
 
 
 class Table:

@@ -70,6 +70,12 @@ def over_found(found, wanted):
     return (found * gain).sum() / gain[: min(wanted, len(found))].sum() * (found.sum() / found.sum())
 
 
+def column_emptied(B, seen, item):
+    column = B[:, item]
+    column[seen == 0] = 0
+    return column
+
+
 MISTAKES = [
     ("5.1", noisy, "noise on scores"),
     ("5.1", rolled, "only from another start"),
@@ -84,6 +90,7 @@ MISTAKES = [
     ("5.2", lambda f, w: (f / np.log2(np.arange(2, len(f) + 2))).sum(), "divide by the gain of a perfect list"),
     ("5.2", lambda f, w: ndcg_by(f, w, 1 / np.arange(1, len(f) + 1)), "it is 1 / log2(place + 1)"),
     ("5.2", lambda f, w: f.mean(), "should give 1"),
+    ("5.3", column_emptied, "your function changes B"),
     ("5.3", lambda B, seen, i: B[:, i], "multiply by what was seen"),
     ("5.3", lambda B, seen, i: seen * B[i], "in its column"),
     ("5.3", lambda B, seen, i: seen * B[:, i] / abs(seen * B[:, i]).sum(), "made shares of them"),

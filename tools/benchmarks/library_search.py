@@ -2,16 +2,20 @@
 
     python library_search.py RATINGS.npz LIBRARY STEM
 
-RATINGS has train, fit, validation and test, (n, 3) each, as user, item, rating; and what is told of users and items.
-Writes STEM.json, a list of rows, and STEM.npy, their test predictions (rows, test ratings).
+RATINGS has train, fit, validation and test, (n, 3) each, as user, item, rating; what is told of users and items; and
+the same four parts for lists, (n, 2) each, as user, item, those of a user oldest first.
+Writes STEM.json, a list of rows, and STEM.npy, their test predictions: (rows, test ratings), or of a library "NAME
+lists" scores (rows, users, items), -inf for items it never saw.
 """
 
+import importlib
 import importlib.metadata
 import itertools
 import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -77,6 +81,48 @@ def myfm(fit: np.ndarray, asked: np.ndarray, told: list[np.ndarray]) -> np.ndarr
     return model.predict(None, blocks(asked))
 
 
+def cornac_list(pairs: np.ndarray, shape: tuple[int, int], algorithm: str, **settings) -> np.ndarray:
+    """Scores of a Cornac model of what was taken."""
+    import cornac
+
+    np.random.seed(SEED)
+    known = cornac.data.Dataset.from_uir([(int(u), int(i), 1.0) for u, i in pairs], seed=SEED)
+    model = getattr(cornac.models, algorithm)(verbose=False, **settings).fit(known)
+    items, scores = np.array(list(known.iid_map)), np.full(shape, -np.inf, dtype=np.float32)
+    for user, index in known.uid_map.items():
+        scores[user, items] = model.score(index)
+    return scores
+
+
+def lenskit_list(pairs: np.ndarray, shape: tuple[int, int], module: str, algorithm: str, **settings) -> np.ndarray:
+    """Scores of a LensKit model of what was taken."""
+    from lenskit.batch import score
+    from lenskit.data import ItemList, from_interactions_df
+    from lenskit.pipeline import topn_pipeline
+    from lenskit.training import TrainingOptions
+
+    scorer = getattr(importlib.import_module(f"lenskit.{module}"), algorithm)(**settings)
+    pipe = topn_pipeline(scorer)
+    frame = pd.DataFrame(pairs, columns=["user_id", "item_id"]).astype(int)
+    pipe.train(from_interactions_df(frame), TrainingOptions(rng=SEED))
+    every = np.unique(pairs[:, 1])
+    made = score(pipe, {int(user): ItemList(item_ids=every) for user in np.unique(pairs[:, 0])}, n_jobs=1)
+    scores = np.full(shape, -np.inf, dtype=np.float32)
+    for key, listed in made.items():
+        scores[key.user_id, listed.ids()] = np.nan_to_num(listed.scores(), nan=-np.inf)
+    return scores
+
+
+def ndcg(scores: np.ndarray, seen: np.ndarray, asked: np.ndarray, k: int = 10) -> np.ndarray:
+    """NDCG@k of one held-out item a user among all unseen ones, half of the ties before it. (asked,)"""
+    rivals = scores.copy()
+    rivals[seen[:, 0], seen[:, 1]] = -np.inf
+    rows = rivals[asked[:, 0]]
+    own = scores[asked[:, 0], asked[:, 1]][:, None]
+    rank = (rows > own).sum(axis=1) + ((rows == own).sum(axis=1) - 1) / 2
+    return np.where((rank < k) & np.isfinite(own[:, 0]), 1 / np.log2(rank + 2), 0)
+
+
 def grid(**values) -> list[dict]:
     """All settings of a grid."""
     return [dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())]
@@ -90,6 +136,39 @@ SEARCHES: dict[str, tuple[str, str, Predict, list[dict]]] = {
     "lenskit": ("lenskit", "LensKit, BiasedMF", lenskit_mf, grid(
         embedding_size=[10, 25, 50, 100], regularization=[0.05, 0.1, 0.2, 0.3], epochs=[10, 20])),
 }  # fmt: skip
+
+
+LISTS: dict[str, list[tuple[str, Predict, list[dict]]]] = {
+    "cornac": [
+        ("Cornac, EASE", partial(cornac_list, algorithm="EASE", posB=False), grid(
+            lamb=[25, 50, 100, 200, 400, 800])),
+        ("Cornac, multinomial VAE", partial(cornac_list, algorithm="VAECF", batch_size=50, n_epochs=100), grid(
+            k=[50, 100], autoencoder_structure=[[200], [400]], beta=[0.1, 0.3, 1.0])),
+        ("Cornac, BPR", partial(cornac_list, algorithm="BPR", max_iter=100), grid(
+            k=[32, 64, 128], learning_rate=[0.02, 0.05], lambda_reg=[0.005, 0.02])),
+    ],
+    "lenskit": [
+        ("LensKit, ImplicitMF", partial(lenskit_list, module="als", algorithm="ImplicitMFScorer",
+                                        user_embeddings="prefer"), grid(
+            embedding_size=[16, 32, 64], weight=[2, 10], regularization=[0.5, 2.0])),
+        ("LensKit, ItemKNN", partial(lenskit_list, module="knn", algorithm="ItemKNNScorer", feedback="implicit"), grid(
+            max_nbrs=[10, 20, 50, 100])),
+    ],
+}  # fmt: skip
+
+
+def lists_of(name: str, arrays: dict[str, np.ndarray]) -> Iterator[tuple[dict, np.ndarray]]:
+    """Rows of a library's list models, and their scores for the test."""
+    train, fit, validation = (arrays[f"lists {part}"] for part in ("train", "fit", "validation"))
+    shape = tuple(arrays["shape"])
+    for called, score, tried in LISTS[name]:
+        found = [ndcg(score(fit, shape, **settings), fit, validation).mean() for settings in tried]
+        best = tried[int(np.argmax(found))]
+        begun = time.process_time()
+        scores = score(train, shape, **best)
+        settings = ", ".join(f"{name} {value}" for name, value in best.items())
+        row = {"model": called, "tried": len(tried), "settings": settings, "ndcg10_validation": float(max(found))}
+        yield row | {"seconds": time.process_time() - begun}, scores
 
 
 def error(said: np.ndarray, truth: np.ndarray) -> float:
@@ -126,8 +205,9 @@ def main(path: str, name: str, stem: str) -> None:
     """Search, train, predict and write."""
     with np.load(path) as file:
         arrays = dict(file)
+    name, _, lists = name.partition(" ")
     package = "myfm" if name == "myfm" else SEARCHES[name][0]
-    made = list(rows_of(name, arrays))
+    made = list(lists_of(name, arrays) if lists else rows_of(name, arrays))
     rows = [row | {"library": f"{package} {importlib.metadata.version(package)}"} for row, _ in made]
     np.save(f"{stem}.npy", np.array([said for _, said in made]))
     with open(f"{stem}.json", "w", encoding="utf8") as file:

@@ -1,4 +1,4 @@
-"""The ratings of libraries and of this course, every rival with the same search: data/tables/rating_libraries.csv.
+"""Models of libraries and of this course, each with a search: rating_libraries and list_libraries in data/tables/.
 
     python -m tools.benchmarks.searched [LIBRARY ...]
 
@@ -22,6 +22,7 @@ from helpers.fetch import written_whole
 from tools.benchmarks.compare import HERE, OUT, environment
 
 LIBRARIES = {"cornac": "cornac", "surprise": "scikit-surprise", "lenskit": "lenskit", "myfm": "myfm"}
+LISTS = ("cornac lists", "lenskit lists")
 COLUMNS = ["model", "library", "tried", "settings", "rmse_validation", "rmse", "low", "high", "seconds"]
 
 
@@ -32,6 +33,12 @@ def parts() -> dict[str, np.ndarray]:
     fit, validation = data.split_random(train, seed=0, test=0.1)
     tables = {"train": train, "test": test, "fit": fit, "validation": validation}
     arrays = {name: table[["user", "item", "rating"]].to_numpy() for name, table in tables.items()}
+    train, test = data.split_leave_last_out(ratings.table)
+    fit, validation = data.split_leave_last_out(train)
+    for name, table in (("train", train), ("test", test), ("fit", fit), ("validation", validation)):
+        arrays[f"lists {name}"] = table.sort_values(["user", "timestamp"], kind="stable")[["user", "item"]].to_numpy()
+    arrays["shape"] = np.array(ratings.shape)
+    train, _ = data.split_random(ratings.table)
     for kind in ("attributes", "who rated what"):
         users, items = recipes.inputs(kind, ratings, train)
         arrays |= {f"{kind}, users": users, f"{kind}, items": items}
@@ -62,9 +69,9 @@ def ours() -> list[dict]:
 
 def of_library(name: str, path: Path, *, anew: bool) -> list[dict]:
     """Rows of one library, with their test predictions; those of an earlier run lie under build/."""
-    command = [environment(LIBRARIES[name]), HERE / "library_search.py", path, name, OUT / name]
     if anew or not (OUT / f"{name}.json").is_file():
-        subprocess.run(command, check=True, cwd=OUT)
+        python = environment(LIBRARIES[name.split()[0]])
+        subprocess.run([python, HERE / "library_search.py", path, name, OUT / name], check=True, cwd=OUT)
     rows = json.loads((OUT / f"{name}.json").read_text())
     return [row | {"said": said} for row, said in zip(rows, np.load(OUT / f"{name}.npy"), strict=True)]
 
@@ -86,9 +93,45 @@ def main(names: list[str]) -> None:
         row["rmse"] = metrics.rmse(truth, said)
         row["low"], row["high"] = interval(by_user["sum"].to_numpy(), by_user["size"].to_numpy(), truth, best)
     table = pd.DataFrame(rows, columns=COLUMNS).sort_values("rmse", ignore_index=True)
-    with written_whole(stored.TABLES / "rating_libraries.csv") as half:
-        table.to_csv(half, index=False, float_format="%.5f", lineterminator="\n")
-    print(table.to_string(index=False))
+    tables = {"rating_libraries": table, "list_libraries": lists(names, path, arrays)}
+    for name, found in tables.items():
+        with written_whole(stored.TABLES / f"{name}.csv") as half:
+            found.to_csv(half, index=False, float_format="%.5f", lineterminator="\n")
+        print(found.to_string(index=False))
+
+
+def our_lists() -> list[dict]:
+    """The list models of notebook 05, each with the settings that its search took; three trainings are averaged."""
+    train, _ = data.split_leave_last_out(data.load_ratings("movielens-100k").table)
+    seen = data.interactions(train, data.load_ratings("movielens-100k").shape)
+    rows = []
+    for kind in recipes.LIST_MODELS:
+        chosen = {} if kind == "popularity" else stored.choose("list_search", kind)
+        begun = time.process_time()
+        tried = [
+            recipes.list_scores(kind, seen, seed=seed, **chosen) for seed in range(1 + 2 * (kind in recipes.TRAINED))
+        ]
+        found = stored.summary("list_search", kind)
+        row = {"model": kind, "tried": len(found), "seconds": (time.process_time() - begun) / len(tried)}
+        rows.append(row | {"library": "this course", "said": tried})
+    return rows
+
+
+def lists(names: list[str], path: Path, arrays: dict[str, np.ndarray]) -> pd.DataFrame:
+    """HR@10 and NDCG@10 by full ranking, and how far above the dot product of histories, users drawn again."""
+    columns = ["user", "item"]
+    train, test = (pd.DataFrame(arrays[f"lists {part}"], columns=columns) for part in ("train", "test"))
+    rows = our_lists()
+    for name in LISTS:
+        rows += [row | {"said": [row["said"]]} for row in of_library(name, path, anew=name in names)]
+    quality = {row["model"]: [recipes.list_quality(s, train, test) for s in row.pop("said")] for row in rows}
+    mean = lambda model, metric: np.mean([q[metric] for q in quality[model]], axis=0)
+    for row in rows:
+        row["hr10"], row["ndcg10"] = mean(row["model"], "hr").mean(), mean(row["model"], "ndcg").mean()
+        gap = mean(row["model"], "ndcg") - mean("dot product of histories", "ndcg")
+        row["low"], row["high"] = metrics.bootstrap_interval(gap) if gap.any() else (0.0, 0.0)
+    order = ["model", "library", "tried", "settings", "ndcg10_validation", "hr10", "ndcg10", "low", "high", "seconds"]
+    return pd.DataFrame(rows, columns=order).sort_values("ndcg10", ascending=False, ignore_index=True)
 
 
 def interval(gap: np.ndarray, number: np.ndarray, truth: np.ndarray, best: np.ndarray) -> tuple[float, float]:
