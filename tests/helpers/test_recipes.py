@@ -1,5 +1,7 @@
 """Trained models that are stored: they have learned what their cards say; unknown kinds are refused by name."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -128,3 +130,55 @@ def test_of_a_large_catalogue_the_best_known_items_are_ranked_and_it_is_said():
     before = {tuple(row) for row in zip(ratings.users["id"][ratings.table["user"]], ratings.table["timestamp"])}
     assert {tuple(row) for row in zip(few.users["id"][few.table["user"]], few.table["timestamp"])} <= before
     assert "only the 12 items that most users know are ranked" in few.said
+
+
+# All answers
+
+
+def test_inputs_of_the_priors_are_what_their_names_say():
+    ratings = data.planted_ratings(40, 30, per_user=8)
+    train, _ = data.split_random(ratings.table)
+    widths = {
+        kind: [part.shape[1] for part in recipes.inputs(kind, ratings, train, width=5)] for kind in recipes.INPUTS
+    }
+    known = [part.shape[1] for part in data.attributes(ratings)]
+    more = lambda users, items: [known[0] + users, known[1] + items]
+    assert widths["ids"] == [0, 0] and widths["attributes"] == known
+    assert widths["who rated what"] == widths["dealt to others"] == widths["leak"] == more(6, 6)
+    assert (widths["counts alone"], widths["users alone"], widths["films alone"]) == (
+        more(1, 1),
+        more(6, 0),
+        more(0, 6),
+    )
+    true, dealt = (recipes.inputs(kind, ratings, train, width=5)[0][:, known[0] :] for kind in recipes.INPUTS[2:4])
+    assert not np.allclose(true, dealt) and np.allclose(np.sort(true, axis=0), np.sort(dealt, axis=0))
+    with pytest.raises(CourseError, match="there is no kind of inputs 'all': it is one of ids, "):
+        recipes.inputs("all", ratings, train)
+
+
+def test_directions_of_who_rated_what_hold_no_row_of_the_test_unless_it_is_a_leak():
+    ratings = data.planted_ratings(40, 30, per_user=8)
+    train, test = data.split_random(ratings.table)
+    other = ratings.table.copy()
+    other.loc[test.index, "item"] = np.roll(test["item"], 1)
+    told = {kind: recipes.inputs(kind, replace(ratings, table=other), train)[0] for kind in ("who rated what", "leak")}
+    assert np.array_equal(told["who rated what"], recipes.inputs("who rated what", ratings, train)[0])
+    assert not np.allclose(told["leak"], recipes.inputs("leak", ratings, train)[0])
+
+
+def test_all_answers_do_not_depend_on_the_unit_of_the_ratings():
+    ratings = data.planted_ratings(40, 30, per_user=8)
+    train, test = data.split_random(ratings.table)
+    larger = replace(ratings, table=ratings.table.assign(rating=ratings.table["rating"] * 20))
+    told = recipes.inputs("attributes", ratings, train)
+    one = recipes.all_answers(ratings, train, test, told, sweeps=30)
+    other = recipes.all_answers(larger, larger.table.loc[train.index], larger.table.loc[test.index], told, sweeps=30)
+    assert larger.unit == 20 * ratings.unit
+    assert np.allclose(other.rating, 20 * one.rating) and np.allclose(other.width, 20 * one.width)
+
+
+def test_one_answer_is_cut_to_the_scale():
+    ratings = data.planted_ratings(40, 30, per_user=8)
+    train, test = data.split_random(ratings.table)
+    said = recipes.one_answer(ratings, train, test, kind="dot product", dim=4, seed=0)
+    assert said.shape == (len(test),) and said.min() >= train["rating"].min() and said.max() <= train["rating"].max()

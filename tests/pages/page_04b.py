@@ -15,7 +15,7 @@ SETS = [
     {"DATASET": "planted", "TOY_SWEEPS": 200, "SWEEPS": 12, "BURN_IN": 0, "DIM": 1, "WIDTH": 3},
     {"DATASET": "LARGE", "TOY_SWEEPS": 200, "SWEEPS": 30, "BURN_IN": 10},
 ]
-WRONG = ({"SWEEPS": 20}, "BURN_IN = 20 cannot be used: it must be an integer and at least 0 and at most 19")
+WRONG = ({"SWEEPS": 20}, "BURN_IN = 20 cannot be used: it must be a whole number and at least 0 and at most 19")
 EXPECTED = {
     "rmse_posterior": between(0.875, 0.8795),
     "rmse_posterior_folds": between(0.87, 0.88),

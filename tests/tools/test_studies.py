@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from helpers import asking, data, language, recipes, stored
-from tools import studies
+from tools import rating_studies, studies
 
 SAMPLE = {  # rows of every table, by what they ask for
     "rating_search": [{"model": "dot product", "dim": 64}, {"model": "NeuMF", "dim": 16}, {"model": "with attributes"}],
@@ -55,11 +55,11 @@ def test_a_table_holds_what_its_members_compute(name, wanted):
 
 def test_the_first_fold_is_the_split_of_the_course_and_all_five_part_the_table():
     table = pd.DataFrame({"user": range(23)})
-    train, test = studies.fold(table, 0)
+    train, test = rating_studies.fold(table, 0)
     assert len(test) == 5 and [*test.index, *train.index] == np.random.default_rng(42).permutation(23).tolist()
-    tests = [studies.fold(table, k)[1].index for k in range(5)]
+    tests = [rating_studies.fold(table, k)[1].index for k in range(5)]
     assert sorted(np.concatenate(tests)) == list(range(23))
-    assert not set(studies.fold(table, 3)[0].index) & set(tests[3])
+    assert not set(rating_studies.fold(table, 3)[0].index) & set(tests[3])
 
 
 @pytest.fixture
