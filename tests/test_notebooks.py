@@ -205,7 +205,7 @@ def test_a_claim_of_a_finished_page_held_in_nine_of_ten_fresh_runs_or_says_that_
 @finished
 def test_a_claim_fails_in_the_world_that_it_names(path, fresh):
     named = claims_of(path).query("fails_with != ''")
-    assert len(named) >= 2 or number_of(path) in ("04", "05")  # which claim nothing of made data
+    assert len(named) >= 2 or number_of(path) in ("04", "04b", "05")  # which claim little of made data
     for claim in named.itertuples():
         rows = fresh[(fresh["id"] == claim.id) & (fresh["bound"] == claim.bound)]
         rows = rows[rows["world"] == claim.fails_with]

@@ -57,7 +57,7 @@ def draw_row(
     noise: float,
     z: np.ndarray,
 ) -> np.ndarray:
-    """One draw of a user, with a learned prior. Shapes: (k, n), (n,), (k, k), (k,) → (k,)"""
+    """One draw of a user. (k, n), (n,), (k, k), (k,), standard deviation, (k,) → (k,)"""
     left = films @ films.T / noise**2 + precision
     right = films @ ratings / noise**2 + precision @ mean
     return np.linalg.solve(left, right + np.linalg.cholesky(left) @ z)
