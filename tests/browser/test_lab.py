@@ -37,7 +37,7 @@ def lab(tmp_path_factory):
     }
     env = os.environ | own | {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings")}
     subprocess.run([sys.executable, "-m", "jupyter", "trust", str(folder / NOTEBOOKS[1].name)], env=env, check=True)
-    subprocess.run([sys.executable, "-m", "jupyter", "trust", str(folder / NOTEBOOKS[9].name)], env=env, check=True)
+    subprocess.run([sys.executable, "-m", "jupyter", "trust", str(folder / NOTEBOOKS[10].name)], env=env, check=True)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -131,7 +131,7 @@ def test_the_view_is_accessible(trusted, scheme):
 
 
 def test_the_explorer_obeys_mouse_and_keyboard_in_jupyterlab(browser, lab):
-    page = open_page(browser, lab, NOTEBOOKS[9])
+    page = open_page(browser, lab, NOTEBOOKS[10])
     page.wait_for_selector('#attention-explorer[data-ready="1"]', timeout=120_000)
     view = page.locator("#attention-explorer")
     view.scroll_into_view_if_needed()
