@@ -101,7 +101,7 @@ MISTAKES = [
 
 
 def same_as_helpers():
-    given = {"data": data, "metrics": metrics, "models": models, "rows": (None, None), "K": 2}
+    given = {"data": data, "metrics": metrics, "models": models, "rows": (None, None), "K": 2, "n_items": 8}
     page, rng = definitions("05", **given, hypergeom=hypergeom), np.random.default_rng(0)
     seen = (rng.random((20, 8)) < 0.4).astype(np.float32)
     assert np.allclose(page.ease(seen, 2.0), models.ease_weights(seen, ridge=2.0))
