@@ -218,6 +218,12 @@ def histories(table: pd.DataFrame, n_users: int) -> list[np.ndarray]:
     return np.split(ordered["item"].to_numpy(), number.cumsum()[:-1])
 
 
+def in_drawn_order(ratings: Ratings, seed: int = 0) -> Ratings:
+    """Ratings without times, given an order drawn at random: what a page about order can still compute."""
+    times = np.random.default_rng(seed).permutation(len(ratings.table))
+    return replace(ratings, table=ratings.table.assign(timestamp=times))
+
+
 def check_histories(sequences: Sequence[np.ndarray], length: int, users: int) -> None:
     """Refuse histories of which too few are long enough for what a page shows."""
     lengths = np.array([len(codes) for codes in sequences])

@@ -3,6 +3,8 @@
 Places are (x, y) in cells of a table, y downwards.
 """
 
+from collections.abc import Collection, Sequence
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -105,4 +107,48 @@ def equation(*parts: str | tuple, numbers: str = ".1f") -> Figure:
             table(ax, values, (x, top), name=part[0], lit=lit, colour=colour, numbers=numbers)
             colour += 1
         x += width
+    return fig
+
+
+def chain(ax: Axes, boxes: Sequence[tuple[str, str]], at: Place, width: float, *, lit: Collection[str] = ()) -> None:
+    """Boxes from left to right, joined by arrows: the name of each, and below it the shape of what it gives.
+
+    Args:
+        boxes: (name, shape); a name may have two lines
+        at: the upper left corner; the chain is `width` cells wide
+        lit: names of the boxes to shade
+    """
+    x, y = at
+    step = width / len(boxes)
+    for place, (name, shape) in enumerate(boxes):
+        left = x + place * step
+        is_lit = name in lit
+        face = PALETTE[1] if is_lit else "white"
+        ax.add_patch(Rectangle((left, y), step * 0.78, 1.5, fc=face, ec=INK, lw=1, alpha=0.35 if is_lit else 1))
+        sign(ax, (left + step * 0.39, y + 0.76), name, size=8.5)
+        sign(ax, (left + step * 0.39, y + 1.95), shape, size=7.5, colour=QUIET)
+        if place:
+            arrow(ax, (left - step * 0.22, y + 0.75), (left, y + 0.75))
+
+
+def transformer(*, n_items: int, length: int, dim: int, heads: int, layers: int, lit: Collection[str] = ()) -> Figure:
+    """The transformer of notebook 06 for histories: the whole model above, one block of it opened below.
+
+    Args:
+        lit: names of the boxes to shade, such as "attention", with their line breaks
+    """
+    states = f"({length}, {dim})"
+    blocks = ["block 1", "block 2"][:layers] if layers < 3 else ["block 1", "…", f"block {layers}"]
+    whole = [("history", f"({length},)"), ("item vectors\n+ positions", states), *((name, states) for name in blocks)]
+    whole += [("norm", states), ("times item\nvectors", f"({length}, {n_items:,})")]
+    of_head = f"{heads} × ({length}, {dim // heads})"
+    opened = [("norm", states), ("queries, keys\nand values", f"3 × {of_head}"), ("attention", of_head)]
+    opened += [("mix heads,\nadd", states), ("norm", states), ("network,\nadd", states)]
+    fig, ax = sheet(20, 6.8)
+    chain(ax, whole, (0.4, 0.2), 20, lit=lit)
+    chain(ax, opened, (0.4, 4.3), 20, lit=lit)
+    for begin, end in ((0, 3), (3, 5)):  # past what is added to what came in
+        places = (0.4 + 20 / 6 * begin + (0 if begin == 0 else 1.3), 0.4 + 20 / 6 * end + 1.3)
+        arrow(ax, (places[0], 4.2), (places[1], 4.25), bend=-0.12, colour=QUIET)
+    sign(ax, (0.4, 2.9), "inside a block", size=9, ha="left")
     return fig

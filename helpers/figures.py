@@ -184,6 +184,29 @@ def _label_ends(ax: Axes, ends: Sequence[tuple[str, str, float, float]], gap: fl
         ax.text(1.015, height, name, color=colour, transform=ax.transAxes, va="center", fontsize=9.5, fontweight="bold")
 
 
+def intervals(
+    groups: Mapping[str, Mapping[str, tuple[float, float, float]]], *, title: str, xlabel: str, caption: str
+) -> None:
+    """A row a name: its mean and the ends of its interval, the groups one above another in it.
+
+    Shapes: (mean, low, high) of each name in a group; a name may be missing in some
+    """
+    names = list(dict.fromkeys(name for of_group in groups.values() for name in of_group))
+    fig, (ax,) = canvas(0.42 * len(names) + 1.2)
+    for place, (group, of_group) in enumerate(groups.items()):
+        shift = 0.3 * (place - (len(groups) - 1) / 2)
+        for name, (mean, low, high) in of_group.items():
+            row = names.index(name) + shift
+            ax.plot([low, high], [row, row], color=PALETTE[place], lw=2)
+            ax.plot(mean, row, "o", color=PALETTE[place], ms=5)
+        ax.text(0.995, 0.99 - 0.06 * place, group, color=PALETTE[place], ha="right", va="top", transform=ax.transAxes)
+    ax.axvline(0, color=INK, lw=0.8)
+    ax.set(yticks=range(len(names)), yticklabels=names, xlabel=xlabel, ylim=(len(names) - 0.5, -0.6))
+    ax.spines["left"].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    show(fig, title, caption)
+
+
 def distributions(samples: Mapping[str, np.ndarray], *, title: str, xlabel: str, caption: str) -> None:
     """Shares of values in 40 equal bins, one outline a sample. Shapes: each (values,)"""
     fig, (ax,) = canvas(2.9)

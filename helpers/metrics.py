@@ -150,6 +150,23 @@ def list_metrics(lists: np.ndarray, users: np.ndarray, held_out: pd.DataFrame) -
     return pd.DataFrame(columns, index=pd.Index(users, name="user"))
 
 
+def places(scores: np.ndarray, users: np.ndarray, wanted: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Place of each user's held-out item among all unseen ones, from 1; half of the ties stand before it.
+
+    Built in notebook 05, section 5.3.
+
+    Shapes: scores (all users, items); users, wanted (test users,); seen (all users, items) → (test users,)
+    """
+    rivals = np.where(seen > 0, -np.inf, scores)[users]  # (test users, items)
+    own = rivals[np.arange(len(users)), wanted][:, None]
+    return (rivals > own).sum(axis=1) + ((rivals == own).sum(axis=1) - 1) / 2 + 1
+
+
+def gain_at(places: np.ndarray, k: int = 10) -> np.ndarray:
+    """NDCG@k of lists with one held-out item, from its place: 1 / log2(place + 1), or 0 behind place k."""
+    return np.where(places <= k, 1 / np.log2(places + 1), 0.0)
+
+
 def interval_score(truth: np.ndarray, low: np.ndarray, high: np.ndarray, *, level: float = 0.9) -> np.ndarray:
     """Width of an interval, and a fine for each truth outside: 2 / (1 - level) times how far. Smaller is better.
 

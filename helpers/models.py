@@ -6,11 +6,12 @@ Everywhere: user and item (batch,) codes; a model called with both returns one r
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from scipy.linalg import solve
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
@@ -239,11 +240,72 @@ def ease_weights(seen: np.ndarray, *, ridge: float) -> np.ndarray:
     return weights
 
 
+# Histories in order, without a transformer
+
+
+def fading(number: int, decay: float) -> np.ndarray:
+    """What each item of a history weighs when the next one is asked for. Built in notebook 06, section 6.2.
+
+    Shapes:
+        returns: (number, number), row t for the one who has read items 0 to t: decay ** (t - s) over the root of their
+        sum, and 0 ahead
+    """
+    age = np.arange(number)[:, None] - np.arange(number)
+    weights = np.where(age >= 0, float(decay) ** age.clip(min=0), 0.0)
+    return weights / np.sqrt(weights.sum(axis=1, keepdims=True))
+
+
+def faded(histories: Sequence[np.ndarray], n_items: int, decays: Sequence[float]) -> np.ndarray:
+    """Histories as rows in which recent items weigh more; one block a decay. Built in notebook 06, section 6.1.
+
+    Shapes:
+        returns: (histories, decays * items)
+    """
+    rows = np.zeros((len(histories), len(decays) * n_items))
+    for row, items in zip(rows, histories, strict=True):
+        for block, decay in enumerate(decays):
+            if len(items):
+                np.add.at(row, block * n_items + items, fading(len(items), decay)[-1])
+    return rows
+
+
+def next_item_weights(
+    histories: Sequence[np.ndarray], n_items: int, *, decays: Sequence[float], ridge: float
+) -> np.ndarray:
+    """Ridge regression from what was read so far, faded, to the next item, in closed form.
+
+    Built in notebook 06, section 6.2.
+
+    Shapes:
+        histories: codes of each, oldest first
+        returns: (decays * items, items); the scores are `faded(...) @ weights`
+    Raises:
+        CourseError: a ridge that is not positive, or histories in which nothing follows.
+    """
+    if not ridge > 0:
+        raise CourseError(f"ridge = {ridge}: the closed form inverts a matrix that needs a ridge above 0.")
+    size = len(decays) * n_items
+    together = np.zeros((size, size))
+    follows = np.zeros((size, n_items))
+    for items in histories:
+        if len(items) < 2:
+            continue
+        read, following = items[:-1], items[1:]
+        weights = np.hstack([fading(len(read), decay) for decay in decays])  # (asked, decays * read)
+        columns = np.concatenate([read + block * n_items for block in range(len(decays))])
+        np.add.at(together, np.ix_(columns, columns), weights.T @ weights)
+        np.add.at(follows, np.ix_(columns, following), weights.T)
+    if not follows.any():
+        raise CourseError(f"none of {len(histories)} histories has two items: nothing follows, so nothing is learned.")
+    together.flat[:: size + 1] += ridge
+    return solve(together, follows, assume_a="pos", overwrite_a=True, overwrite_b=True, check_finite=False)
+
+
 # Transformers over histories
 
 
 class Block(nn.Module):
-    """Attention, then a small network at each position; both add to what comes in. Built in notebook 06, section 6.2.
+    """Attention, then a small network at each position; both add to what comes in. Built in notebook 06, section 6.5.
 
     Source: Vaswani et al., *Attention Is All You Need*, NeurIPS 2017, with the norms in front.
     """

@@ -7,6 +7,7 @@ import pandas as pd
 
 from helpers.errors import CourseError
 
+RULES = ("trigger", "marker", "twins")
 FIRST_DAY = 1_000_000_000  # seconds since 1970
 DAY = 86_400
 
@@ -116,10 +117,12 @@ def planted_sequences(
     at_end: float = 0.0,
     seed: int = 0,
 ) -> PlantedSequences:
-    """Histories of distractors in which one item decides what follows; in notebook 06, section 6.4.
+    """Histories of distractors in which one item decides what follows; in notebook 06, section 6.8.
 
     rule "trigger": the only trigger in the history decides. rule "marker": of several triggers, the one right after the
-    marker decides; the others are decoys. Codes: triggers first, then what follows each, the marker, the distractors.
+    marker decides; the others are decoys. rule "twins": of two triggers the one right after the marker decides, and the
+    histories come in pairs of the same items, the two triggers exchanged, so that only the order tells the answers
+    apart. Codes: triggers first, then what follows each, the marker, the distractors.
 
     Args:
         decoys: triggers without a marker, of rule "marker"
@@ -128,12 +131,14 @@ def planted_sequences(
         CourseError: another rule, or a history too short for what it has to hold.
     """
     needed = 2 + decoys + 2 * (rule == "marker")
-    if rule not in ("trigger", "marker") or length < needed or triggers < 2:
+    if rule not in RULES or length < needed or triggers < 2:
         raise CourseError(
             f"rule={rule!r}, length={length}, decoys={decoys}, triggers={triggers} cannot be planted: the rule is "
-            "'trigger' or 'marker', there are two triggers or more, and length must hold cause, marker and decoys."
+            f"one of {', '.join(RULES)}, there are two triggers or more, and length must hold cause, marker and decoys."
         )
     rng = np.random.default_rng(seed)
+    if rule == "twins":
+        return _twins(n, length, triggers, distractors, rng)
     rows = np.arange(n)
     marker = 2 * triggers
     histories = marker + 1 + rng.integers(0, distractors, (n, length))
@@ -153,6 +158,32 @@ def planted_sequences(
     histories[rows, place] = cause
     causes[rows, place] = True
     return PlantedSequences(histories, triggers + cause, causes, marker + 1 + distractors)
+
+
+def _twins(n: int, length: int, triggers: int, distractors: int, rng: np.random.Generator) -> PlantedSequences:
+    """Pairs of histories of the same items: 2k and 2k + 1 differ in which of two triggers follows the marker."""
+    pairs = (n + 1) // 2
+    rows = np.arange(pairs)
+    marker = 2 * triggers
+    common = marker + 1 + rng.integers(0, distractors, (pairs, length))
+    place = rng.integers(1, length, pairs)  # of the cause, (pairs,)
+    free = rng.random((pairs, length + 1))
+    for taken in (0, place - 1, place, place + 1, length):  # so that the other one is as often earlier as later
+        free[rows, taken] = -1
+    elsewhere = free.argmax(axis=1)  # of the other trigger
+    common[rows, place - 1] = marker
+    one = rng.integers(0, triggers, pairs)
+    other = (one + rng.integers(1, triggers, pairs)) % triggers
+    histories = np.repeat(common, 2, axis=0)  # (2 pairs, length)
+    cause = np.stack([one, other], axis=1).ravel()
+    decoy = np.stack([other, one], axis=1).ravel()
+    every = np.arange(2 * pairs)
+    histories[every, np.repeat(place, 2)] = cause
+    histories[every, np.repeat(elsewhere, 2)] = decoy
+    causes = np.zeros(histories.shape, dtype=bool)
+    causes[every, np.repeat(place, 2)] = True
+    causes[every, np.repeat(place - 1, 2)] = True
+    return PlantedSequences(histories[:n], triggers + cause[:n], causes[:n], marker + 1 + distractors)
 
 
 # Mess

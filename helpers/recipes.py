@@ -232,6 +232,56 @@ def list_quality(scores: np.ndarray, train: pd.DataFrame, test: pd.DataFrame, *,
     return metrics.list_metrics(lists, users, test)
 
 
+# Order without a transformer (notebook 06)
+
+EASE_RIDGE = 100.0
+LINEAR: dict[str, dict[str, Any]] = {  # chosen in data/tables/order_search.csv
+    "EASE, recent films": {"decays": (0.93,), "ridge": EASE_RIDGE},
+    "linear, one decay": {"decays": (0.8,), "ridge": 100.0},
+    "linear, two decays": {"decays": (0.99, 0.7), "ridge": 100.0},
+}
+
+
+def order_scores(
+    kind: str,
+    histories: Sequence[np.ndarray],
+    n_items: int,
+    *,
+    decays: Sequence[float] | None = None,
+    ridge: float | None = None,
+    asked: Sequence[np.ndarray] | None = None,
+) -> np.ndarray:
+    """Scores by one of `LINEAR`: EASE asked with faded histories, or the linear model of the next item.
+
+    Args:
+        asked: histories to ask with, if they are others than those of training
+    Shapes:
+        returns: (histories asked, items)
+    """
+    known("model of order", kind, list(LINEAR))
+    decays = decays or LINEAR[kind]["decays"]
+    ridge = ridge or LINEAR[kind]["ridge"]
+    if kind.startswith("EASE"):
+        seen = (models.faded(histories, n_items, (1.0,)) > 0).astype(float)
+        weights = models.ease_weights(seen, ridge=ridge)
+    else:
+        weights = models.next_item_weights(histories, n_items, decays=decays, ridge=ridge)
+    return models.faded(histories if asked is None else asked, n_items, decays) @ weights
+
+
+def standardised(scores: np.ndarray, seen: np.ndarray) -> np.ndarray:
+    """Each user's scores at mean 0 and spread 1 over what is unseen, so that those of two models can be added.
+
+    Built in notebook 06, section 6.7.
+
+    Shapes: (users, items) twice → (users, items)
+    """
+    unseen = np.where(seen > 0, np.nan, scores)
+    mean = np.nanmean(unseen, axis=1, keepdims=True)
+    spread = np.nanstd(unseen, axis=1, keepdims=True)
+    return (scores - mean) / np.maximum(spread, 1e-12)
+
+
 # Transformers over histories (notebook 06)
 
 ARCHITECTURES = ("GPT", "BERT")
@@ -325,6 +375,9 @@ def learn_rule(
     rule: str,
     *,
     layers: int = 2,
+    heads: int = 2,
+    dim: int = 32,
+    epochs: int = 10,
     n: int = 6000,
     seed: int,
     device: torch.device | str = "cpu",
@@ -335,9 +388,9 @@ def learn_rule(
     as_tensor = partial(torch.tensor, device=device)
     asked, answer = as_tensor(new.histories), as_tensor(new.following)
     wrong = lambda model: float((model.scores(asked).argmax(dim=1) != answer).float().mean())
-    options = {"layers": layers, "length": told.histories.shape[1], "dropout": 0.0}
-    model = models.SequenceTransformer(told.n_items, 32, **options, seed=seed).to(device)
-    settings = training.Settings(epochs=10, batch=128, lr=0.004, decay={}, threads=1)
+    options = {"layers": layers, "heads": heads, "length": told.histories.shape[1], "dropout": 0.0}
+    model = models.SequenceTransformer(told.n_items, dim, **options, seed=seed).to(device)
+    settings = training.Settings(epochs=epochs, batch=128, lr=0.004, decay={}, threads=1)
     rows = (as_tensor(told.histories), as_tensor(told.following))
     curve = training.fit(model, rows, following_error, settings, seed=seed, validate=wrong)
     return model.eval(), curve
@@ -347,6 +400,7 @@ def learn_rule(
 
 LONG = {"epochs": 40, "anew": True}
 DROPOUT = {"GPT": 0.3, "BERT": 0.1}
+GPT_SHARE = {"linear, two decays": 4.0, "EASE": 8.0}  # of a GPT's scores beside these; chosen in blend_search
 FRESH = 100  # added to a seed that is not stored: those that are were chosen among the seeds 0 to 4
 MODELS = ("gpt-movielens", "bert-movielens", "planted-trigger", "planted-marker")
 

@@ -114,7 +114,7 @@ def softmax_error(model: DotProduct, user: Tensor, seen: Tensor) -> Tensor:
 
 
 def next_item_error(model: SequenceTransformer, window: Tensor) -> Tensor:
-    """GPT: mean surprise at the next item, at every position; in notebook 06, section 6.3.
+    """GPT: mean surprise at the next item, at every position; in notebook 06, section 6.5.
 
     Shapes: (batch, length + 1)
     """
@@ -126,7 +126,7 @@ def next_item_error(model: SequenceTransformer, window: Tensor) -> Tensor:
 
 
 def masked_item_error(model: SequenceTransformer, window: Tensor, *, share: float = 0.4) -> Tensor:
-    """BERT: mean surprise at items hidden from it, the last one in every second window; in notebook 06, section 6.3.
+    """BERT: mean surprise at items hidden from it, the last one in every second window; in notebook 06, section 6.5.
 
     Shapes: (batch, length + 1)
     """

@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from helpers import asking, data, fetch, language, models, recipes, stored
+from helpers import asking, data, fetch, language, metrics, models, recipes, stored
 from helpers.errors import CourseError
 from tools.rating_studies import RATING_STUDIES, Member, movielens
 
@@ -51,22 +51,179 @@ def _list_members() -> Iterable[Member]:
             yield {**blank, **settings, "last_but": last_but, "seed": seed}
 
 
+# Order
+
+
+def order_search(*, model: str, slow: float, fast: float | None, ridge: float, last_but: int) -> dict[str, float]:
+    """A model of order without a transformer, asked for an interaction of training: 1, the last one; and so on."""
+    fit, _ = data.split_leave_last_out(movielens().table)
+    for _ in range(last_but):
+        fit, validation = data.split_leave_last_out(fit)
+    n_users, n_items = movielens().shape
+    decays = (slow,) if fast is None else (slow, fast)
+    scores = recipes.order_scores(model, data.histories(fit, n_users), n_items, decays=decays, ridge=ridge)
+    return {"ndcg10_validation": float(recipes.list_quality(scores, fit, validation)["ndcg"].mean())}
+
+
+def _order_members() -> Iterable[Member]:
+    ease, one, two = recipes.LINEAR
+    decays = (1.0, 0.98, 0.95, 0.93, 0.9, 0.85, 0.8, 0.7)
+    tried: list[Member] = [{"model": ease, "slow": decay, "fast": None, "ridge": 100.0} for decay in decays]
+    for decay, ridge in itertools.product(decays, (30.0, 100.0, 300.0)):
+        tried.append({"model": one, "slow": decay, "fast": None, "ridge": ridge})
+    pairs = [*itertools.product((0.99, 0.98, 0.95), (0.8, 0.7, 0.5), (100.0,))]
+    pairs += itertools.product((0.98,), (0.8, 0.7, 0.5), (30.0, 300.0))
+    for slow, fast, ridge in pairs:
+        tried.append({"model": two, "slow": slow, "fast": fast, "ridge": ridge})
+    for settings, last_but in itertools.product(tried, (1, 2, 3)):
+        yield {**settings, "last_but": last_but}
+
+
 # Transformers
 
 
-def sequence_models(*, seed: int, **options: Any) -> dict[str, float]:
-    """A transformer on each user's last item: lists from histories as they are, and shuffled."""
+@cache
+def _last_out() -> tuple[pd.DataFrame, pd.DataFrame, list[np.ndarray], np.ndarray]:
+    """Training rows, test rows, histories, and what is seen (users, items)."""
     train, test = data.split_leave_last_out(movielens().table)
-    model, _ = recipes.train_transformer(train, movielens().shape, seed=seed, **options)
-    known = data.histories(train, movielens().shape[0])
-    quality = recipes.sequence_quality(model, known, train, test)
-    mixed = recipes.sequence_quality(model, recipes.shuffled(known, seed), train, test)
-    figures = {"hr10": quality["hr"], "ndcg10": quality["ndcg"], "ndcg10_shuffled": mixed["ndcg"]}
-    return {name: float(values.mean()) for name, values in figures.items()}
+    return train, test, data.histories(train, movielens().shape[0]), data.interactions(train, movielens().shape)
+
+
+def _kept(stem: str, table: pd.DataFrame, seed: int, **options: Any) -> models.SequenceTransformer:
+    """A GPT of 40 epochs on another table than all of training: from the cache, or trained now."""
+
+    def train() -> tuple[models.SequenceTransformer, dict[str, Any]]:
+        """The model and its card."""
+        settings = {"dropout": recipes.DROPOUT["GPT"], **recipes.LONG, **options}
+        model, _ = recipes.train_transformer(table, movielens().shape, seed=seed, **settings)
+        return model, {"about": f"{stem}, for data/tables/sequence_places.csv."}
+
+    stored.keep(stem, train)
+    return recipes.trained(stem)
+
+
+def _in_drawn_order(table: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """The same interactions, those of each user in an order drawn at random."""
+    return table.assign(timestamp=np.random.default_rng(seed).permutation(len(table)))
+
+
+def _scores(model: models.SequenceTransformer, histories: list[np.ndarray]) -> np.ndarray:
+    return recipes.sequence_scores(model, histories)(np.arange(len(histories)))
+
+
+@cache
+def _linear(kind: str, last_but: int = 0) -> np.ndarray:
+    """(users, items), by a model without a transformer; with `last_but`, without so many last items in training."""
+    fit = _last_out()[0]
+    for _ in range(last_but):
+        fit, _ = data.split_leave_last_out(fit)
+    if kind in recipes.LINEAR:
+        return recipes.order_scores(kind, data.histories(fit, movielens().shape[0]), movielens().shape[1])
+    settings: Member = {"ridge": recipes.EASE_RIDGE} if kind == "EASE" else {}
+    return recipes.list_scores(kind, data.interactions(fit, movielens().shape), **settings)
+
+
+@cache
+def _of_transformer(model: str, number: int, *, shuffled: bool = False) -> np.ndarray:
+    """(users, items), by a transformer of 40 epochs."""
+    train, _, histories, _ = _last_out()
+    if model in recipes.ARCHITECTURES:
+        trained = recipes.model(f"{model.lower()}-movielens", number)
+    elif model == "GPT, one negative":
+        trained = _kept(f"gpt-negative-{number}", train, recipes.FRESH + number, loss="1 negative")
+    else:
+        trained = _kept(f"gpt-shuffled-{number}", _in_drawn_order(train, number), recipes.FRESH + number)
+    return _scores(trained, recipes.shuffled(histories, number) if shuffled else histories)
+
+
+PARTS = 6  # of the users, in the order of their last interaction, where training ends before each part
+
+
+def _past_only(model: str, number: int) -> np.ndarray:
+    """(users, items), each part of the users by a model of what came before the first of their last interactions."""
+    train, test, histories, _ = _last_out()
+    when, users = test["timestamp"].to_numpy(), test["user"].to_numpy()
+    n_users, n_items = movielens().shape
+    scores = np.zeros((n_users, n_items))
+    for part, places in enumerate(np.array_split(np.argsort(when, kind="stable"), PARTS)):
+        past, asked = train[train["timestamp"] < when[places].min()], users[places]
+        of_asked = [histories[user] for user in asked]
+        before = data.histories(past, n_users)
+        if model == "GPT":
+            trained = _kept(f"gpt-past-{part}-{number}", past, recipes.FRESH + number)
+            scores[asked] = _scores(trained, of_asked)
+        elif model in recipes.LINEAR:
+            scores[asked] = recipes.order_scores(model, before, n_items, asked=of_asked)
+        else:
+            weights = models.ease_weights(data.interactions(past, movielens().shape), ridge=recipes.EASE_RIDGE)
+            scores[asked] = models.faded(of_asked, n_items, (1.0,)) @ weights
+    return scores
+
+
+def _together(model: str, number: int) -> np.ndarray:
+    """(users, items), by standardised scores added up: of three GPTs, or of a GPT and a model without a network."""
+    seen, names = _last_out()[3], range(number, number + (3 if "three" in model else 1))
+    gpts = np.mean([recipes.standardised(_of_transformer("GPT", n), seen) for n in names], axis=0)
+    partner = {"GPT + linear": "linear, two decays", "GPT + EASE": "EASE"}.get(model)
+    if partner is None:
+        return gpts
+    return recipes.GPT_SHARE[partner] * gpts + recipes.standardised(_linear(partner), seen)
+
+
+def blend_search(*, partner: str, share: float, number: int) -> dict[str, float]:
+    """A GPT and a model without a network, both without each user's last item in training, added and asked for it."""
+    fit, validation = data.split_leave_last_out(_last_out()[0])
+    histories, seen = data.histories(fit, movielens().shape[0]), data.interactions(fit, movielens().shape)
+    scores = _linear(partner, last_but=1)
+    if share:
+        gpt = _scores(_kept(f"gpt-validation-{number}", fit, recipes.FRESH + number), histories)
+        scores = share * recipes.standardised(gpt, seen) + recipes.standardised(scores, seen)
+    return {"ndcg10_validation": float(recipes.list_quality(scores, fit, validation)["ndcg"].mean())}
+
+
+def _blend_members() -> Iterable[Member]:
+    for partner, number in itertools.product(("linear, two decays", "EASE"), range(2)):
+        for share in (0.0, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0):
+            yield {"partner": partner, "share": share, "number": number}
+
+
+def sequence_places(*, model: str, histories: str, number: int) -> dict[str, int]:
+    """The place that a model gives to each user's last item among all unseen ones."""
+    _, test, _, seen = _last_out()
+    if histories == "past only":
+        scores = _past_only(model, number)
+    elif "+" in model or "three" in model:
+        scores = _together(model, number)
+    elif model.startswith(recipes.ARCHITECTURES):
+        scores = _of_transformer(model, number, shuffled=histories == "shuffled")
+    else:
+        scores = _linear(model)
+    users, wanted = test["user"].to_numpy(), test["item"].to_numpy()
+    found = np.ceil(metrics.places(scores, users, wanted, seen)).astype(int)
+    return {f"user {user}": int(place) for user, place in zip(users, found, strict=True)}
+
+
+STORED, TEN = range(3), range(3, 13)  # the three that were chosen on validation, and ten that were not
+
+
+def _place_members() -> Iterable[Member]:
+    fixed = ("popularity", "EASE", *recipes.LINEAR)
+    asked: list[tuple[str, str, Iterable[int]]] = [(model, "as they are", [0]) for model in fixed]
+    asked += [("GPT", "as they are", [*STORED, *TEN]), ("GPT", "shuffled", TEN), ("BERT", "as they are", TEN)]
+    asked += [
+        ("GPT + linear", "as they are", TEN),
+        ("GPT + EASE", "as they are", TEN),
+        ("three GPTs", "as they are", [0, 3, 6, 9]),
+    ]
+    asked += [("GPT, one negative", "as they are", STORED), ("GPT, trained shuffled", "as they are", STORED)]
+    asked += [(model, "past only", [0]) for model in ("EASE", *recipes.LINEAR, "GPT")]
+    for model, histories, numbers in asked:
+        for number in numbers:
+            yield {"model": model, "histories": histories, "number": number}
 
 
 def sequence_validation(*, seed: int, **options: Any) -> dict[str, float]:
-    """The same, trained without each user's last item in training and asked for it."""
+    """A transformer trained without each user's last item in training and asked for it."""
     train, _ = data.split_leave_last_out(movielens().table)
     shorter, validation = data.split_leave_last_out(train)
     _, curve = recipes.train_transformer(shorter, movielens().shape, seed=seed, **options, validation=validation)
@@ -157,14 +314,10 @@ def llm_years(*, kind: str, number: int) -> dict[str, int]:
 STUDIES: dict[str, tuple[Callable[..., dict], list[Member]]] = {
     **RATING_STUDIES,
     "list_search": (list_search, list(_list_members())),
-    "sequence_models": (
-        sequence_models,
-        _seeds(SHORT_GPT, 5, loss="all items")
-        + _seeds(LONG_GPT, 5, loss="all items")
-        + _seeds(LONG_GPT, 3, loss="1 negative")
-        + _seeds(LONG_BERT, 3, loss="all items"),
-    ),
     "sequence_validation": (sequence_validation, _seeds(SHORT_GPT, 3) + _seeds(LONG_GPT, 5) + _seeds(LONG_BERT, 3)),
+    "order_search": (order_search, list(_order_members())),
+    "blend_search": (blend_search, list(_blend_members())),
+    "sequence_places": (sequence_places, list(_place_members())),
     "llm_ranking": (llm_ranking, [{"number": number} for number in range(asking.USERS)]),
     "llm_years": (
         llm_years,
@@ -189,7 +342,7 @@ def make_table(name: str) -> Path:
 def planted_model(rule: str, seed: int) -> tuple[models.SequenceTransformer, dict]:
     """A GPT that has learned a planted rule, and its card."""
     model, curve = recipes.learn_rule(rule, seed=seed)
-    about = f"A GPT with two blocks that has learned the planted rule '{rule}' (notebook 06, section 6.4), seed {seed}."
+    about = f"A GPT with two blocks that has learned the planted rule '{rule}' (notebook 06, section 6.8), seed {seed}."
     figures = {"accuracy": 1 - min(curve.validation)}
     return model, {"about": about, "chosen": "Seeds 0, 1 and 2 are all kept.", "figures": figures, "data": "planted"}
 
@@ -209,7 +362,7 @@ def movielens_model(architecture: str, place: int) -> tuple[models.SequenceTrans
     quality = recipes.sequence_quality(model, data.histories(train, movielens().shape[0]), train, test).mean()
     which = "best" if place == 1 else f"in place {place}"
     card = {
-        "about": f"A {architecture} over histories of MovieLens-100K, 40 epochs (notebook 06, section 6.5), trained on "
+        "about": f"A {architecture} over histories of MovieLens-100K, 40 epochs (notebook 06, section 6.7), trained on "
         "all but each user's last item.",
         "chosen": f"The seed {which} on validation in data/tables/sequence_validation.csv, whatever its test figure.",
         "figures": {

@@ -276,3 +276,11 @@ def test_a_mess_has_so_many_rows_of_each_kind_and_leaves_the_others(seed):
 @pytest.mark.parametrize(("rows", "share"), [(4, 0.01), (100, 0.5), (100, 0)])
 def test_a_mess_that_does_not_fit_is_refused(rows, share):
     assert "five kinds of trouble" in refusal(lambda: inject_mess(log(rows, 3, 0), share=share))
+
+
+def test_ratings_without_times_get_an_order_that_is_drawn():
+    ratings = data.planted_ratings(20, 30, per_user=5)
+    drawn = data.in_drawn_order(ratings)
+    assert sorted(drawn.table["timestamp"]) == list(range(len(ratings.table)))
+    assert drawn.table["timestamp"].tolist() == data.in_drawn_order(ratings).table["timestamp"].tolist()
+    assert drawn.table["timestamp"].tolist() != data.in_drawn_order(ratings, seed=1).table["timestamp"].tolist()

@@ -45,3 +45,14 @@ def test_an_equation_has_every_table_and_sign_in_its_order():
     texts = [(text.get_text(), text.get_position()[0]) for text in fig.axes[0].texts]
     places = {name: x for name, x in texts if name in "ab+=c"}
     assert list(places) != [] and places["a"] < places["+"] < places["b"] < places["="] < places["c"]
+
+
+def test_the_transformer_is_drawn_with_its_shapes_and_only_what_is_lit_is_shaded():
+    fig = drawings.transformer(n_items=1682, length=50, dim=64, heads=2, layers=2, lit=("attention", "block 2"))
+    ax = fig.axes[0]
+    shown = texts(ax)
+    assert {"block 1", "block 2", "(50, 1,682)", "2 × (50, 32)", "inside a block"} <= set(shown)
+    shaded = [patch for patch in ax.patches if patch.get_alpha() == 0.35]
+    assert len(shaded) == 2
+    many = texts(drawings.transformer(n_items=9, length=5, dim=4, heads=1, layers=6).axes[0])
+    assert "…" in many and "block 6" in many and "block 2" not in many

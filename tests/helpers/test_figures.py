@@ -23,6 +23,9 @@ DRAWN = {
     ),
     "lines": lambda: figures.lines(CURVES, xlabel="x", ylabel="y", log="y", marks={"here": 2.0}, **WORDS),
     "each line": lambda: figures.lines(CURVES, xlabel="x", ylabel="y", each=True, **WORDS),
+    "intervals": lambda: figures.intervals(
+        {"all": {"a": (0.1, 0.0, 0.3), "b": (-0.2, -0.3, 0.0)}, "some": {"b": (0.1, 0.0, 0.2)}}, xlabel="v", **WORDS
+    ),
     "distributions": lambda: figures.distributions({"a": NUMBERS, "b": NUMBERS[:9] * 2}, xlabel="v", **WORDS),
     "heat_maps": lambda: figures.heat_maps(
         {n: pd.DataFrame(TABLE, columns=list("uvwxyz")) for n in "abc"},

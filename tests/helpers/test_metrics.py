@@ -119,3 +119,21 @@ def test_an_interval_is_fined_by_how_far_the_truth_lies_outside():
     slow = [2 + (20 * (2 - 1)), 2, 2 + 20 * (5 - 4), 2]
     assert np.allclose(metrics.interval_score(truth, low, high), slow)
     assert np.allclose(metrics.interval_score(truth, low, high, level=0.5), [2 + 4, 2, 2 + 4, 2])
+
+
+def test_the_place_of_a_held_out_item_counts_unseen_rivals_and_half_of_the_ties():
+    scores = np.array([[5.0, 3, 4, 3, 9], [1, 1, 1, 1, 1], [0, 0, 0, 0, 7]])
+    seen = np.array([[0, 0, 0, 0, 1], [0, 0, 1, 0, 0], [1, 0, 0, 0, 0]])
+    places = metrics.places(scores, np.array([0, 1, 2]), np.array([1, 0, 4]), seen)
+    assert places.tolist() == [3.5, 2.5, 1]
+    assert np.allclose(metrics.gain_at(np.array([1, 3, 10, 11])), [1, 0.5, 1 / np.log2(11), 0])
+
+
+def test_the_gain_at_a_place_is_the_ndcg_of_the_list():
+    rng = np.random.default_rng(2)
+    scores, users = rng.normal(size=(20, 30)), np.arange(20)
+    wanted, seen = rng.integers(0, 30, 20), np.zeros((20, 30))
+    held_out = pd.DataFrame({"user": users, "item": wanted})
+    lists = metrics.recommend(lambda asked: scores[asked], users, held_out.iloc[:0], 30)
+    by_list = metrics.list_metrics(lists, users, held_out)["ndcg"]
+    assert np.allclose(metrics.gain_at(metrics.places(scores, users, wanted, seen)), by_list)

@@ -204,9 +204,96 @@ def test_what_follows_is_decided_by_the_causes_alone(rule):
     assert 0.3 < at_end < 0.5
 
 
+def test_twins_are_the_same_items_with_two_triggers_exchanged():
+    planted = planted_sequences(400, rule="twins", seed=2)
+    one, other = planted.histories[::2], planted.histories[1::2]
+    assert np.array_equal(np.sort(one), np.sort(other)) and ((one != other).sum(axis=1) == 2).all()
+    for history, cause, following in zip(planted.histories, planted.causes, planted.following, strict=True):
+        marker, trigger = np.flatnonzero(cause)
+        assert trigger == marker + 1 and history[marker] == 20 and following == 10 + history[trigger]
+        assert (history < 10).sum() == 2 and (history == 20).sum() == 1
+    many = planted_sequences(20_000, rule="twins", seed=3)
+    is_trigger = many.histories < 10
+    first = is_trigger.argmax(axis=1)
+    cause_first = (many.causes & is_trigger).argmax(axis=1) == first
+    assert abs(cause_first.mean() - 0.5) < 0.02  # nor does it help to know which trigger came last
+    answers = planted.following.reshape(-1, 2)
+    assert (answers[:, 0] != answers[:, 1]).all()  # whoever is blind to order is right once in two at most
+    assert len(planted_sequences(7, rule="twins", seed=2).histories) == 7
+
+
+# Order without a transformer
+
+READ = [rng.permutation(9)[:n] for n in (6, 1, 4, 8, 2)]
+
+
+def test_a_faded_history_weighs_an_item_by_how_many_came_after_it():
+    rows = models.faded([np.array([3, 1, 4]), np.array([], dtype=int)], 5, [0.5, 1.0])
+    weights = np.array([0.25, 0.5, 1])
+    assert np.allclose(rows[0, [3, 1, 4]], weights / np.sqrt(weights.sum()))
+    assert np.allclose(rows[0, [8, 6, 9]], 1 / np.sqrt(3)) and np.count_nonzero(rows[0]) == 6
+    assert not rows[1].any()
+    assert np.allclose(models.faded([np.array([2, 2])], 3, [0.5])[0], [0, 0, 1.5 / np.sqrt(1.5)])  # a repeated item
+
+
+def test_what_is_read_for_each_next_item_is_what_the_history_up_to_it_gives():
+    table = models.fading(5, 0.7)
+    for t in range(5):
+        assert np.allclose(table[t, : t + 1], models.faded([np.arange(t + 1)], 5, [0.7])[0][: t + 1])
+        assert not table[t, t + 1 :].any()
+
+
+@pytest.mark.parametrize("decays", [[0.8], [0.95, 0.5]])
+def test_the_closed_form_is_the_ridge_regression_of_all_its_rows(decays):
+    read = [np.array([0, 3, 0, 5]), *READ]  # one that repeats an item
+    rows = [(h[:t], h[t]) for h in read for t in range(1, len(h))]
+    x = models.faded([past for past, _ in rows], 9, decays)
+    y = np.eye(9)[[item for _, item in rows]]
+    slow = np.vstack([x, np.sqrt(2.0) * np.eye(x.shape[1])]), np.vstack([y, np.zeros((x.shape[1], 9))])
+    assert np.allclose(
+        models.next_item_weights(read, 9, decays=decays, ridge=2.0), np.linalg.lstsq(*slow, rcond=None)[0]
+    )
+
+
+def test_a_chain_of_items_is_followed():
+    chain = [np.roll(np.arange(8), -k) for k in range(8)]
+    weights = models.next_item_weights(chain, 8, decays=[0.3], ridge=0.1)
+    scores = models.faded([h[:-1] for h in chain], 8, [0.3]) @ weights
+    unseen = np.where(models.faded([h[:-1] for h in chain], 8, [1.0]) > 0, -np.inf, scores)
+    assert [int(row.argmax()) for row in unseen] == [int(h[-1]) for h in chain]
+
+
+def test_scores_of_order_are_ease_or_the_linear_model_asked_with_faded_histories():
+    settings = {"decays": [0.6], "ridge": 3.0}
+    ease, one, two = recipes.LINEAR
+    seen = np.zeros((5, 9))
+    for row, items in zip(seen, READ, strict=True):
+        row[items] = 1
+    assert np.allclose(
+        recipes.order_scores(ease, READ, 9, **settings),
+        models.faded(READ, 9, [0.6]) @ models.ease_weights(seen, ridge=3.0),
+    )
+    weights = models.next_item_weights(READ, 9, **settings)
+    assert np.allclose(
+        recipes.order_scores(one, READ, 9, **settings, asked=READ[:2]), models.faded(READ[:2], 9, [0.6]) @ weights
+    )
+    assert recipes.order_scores(two, READ, 9).shape == (5, 9)
+
+
+def test_standardised_scores_have_mean_0_and_spread_1_over_what_is_unseen():
+    seen = rng.random((4, 9)) < 0.4
+    scores = recipes.standardised(rng.normal(3, 5, (4, 9)), seen)
+    for row, known in zip(scores, seen, strict=True):
+        assert row[~known].mean() == pytest.approx(0) and row[~known].std() == pytest.approx(1)
+    assert np.isfinite(recipes.standardised(np.ones((2, 9)), seen[:2])).all()  # all alike: nothing to divide by
+
+
 @pytest.mark.parametrize(
     ("refused", "message"),
     [
+        (lambda: models.next_item_weights(READ, 9, decays=[0.9], ridge=0.0), "needs a ridge above 0"),
+        (lambda: models.next_item_weights([h[:1] for h in READ], 9, decays=[0.9], ridge=1.0), "nothing follows"),
+        (lambda: recipes.order_scores("a network", READ, 9), "there is no model of order"),
         (lambda: planted_sequences(5, rule="chance"), "cannot be planted"),
         (lambda: planted_sequences(5, rule="marker", length=6), "cannot be planted"),
         (lambda: models.SequenceTransformer(9, 10, heads=3, seed=0), "cannot be shared by 3 heads"),

@@ -25,10 +25,21 @@ SAMPLE = {  # rows of every table, by what they ask for
         {"model": "item-kNN", "shrink": 10.0, "last_but": 2},
         {"model": "dot product", "dim": 64},
     ],
-    "sequence_models": [{"architecture": "GPT", "epochs": 12, "seed": 4}],
+    "order_search": [
+        {"model": "EASE, recent films", "slow": 0.95, "last_but": 3},
+        {"model": "linear, one decay", "slow": 0.9, "ridge": 300.0, "last_but": 2},
+        {"model": "linear, two decays", "slow": 0.95, "fast": 0.5, "last_but": 1},
+    ],
+    "blend_search": [{"share": 0.0}],
+    "sequence_places": [
+        {"model": "EASE, recent films", "histories": "as they are"},
+        {"model": "linear, one decay", "histories": "past only"},
+        {"model": "GPT", "number": 1},
+        {"model": "three GPTs", "number": 0},
+    ],
     "sequence_validation": [{"architecture": "GPT", "epochs": 12, "seed": 1}],
 }
-CLOSED_FORM = ("popularity", "EASE", "item-kNN")
+CLOSED_FORM = ("popularity", "EASE", "item-kNN", *recipes.LINEAR)
 
 
 @pytest.mark.parametrize("name", studies.STUDIES)
@@ -50,6 +61,10 @@ def test_a_table_holds_what_its_members_compute(name, wanted):
     if name == "llm_ranking":  # rounding may turn one pair of candidates, or one pick of five
         allowed = np.array([1 if "," in column else 0.2 + 1e-9 for column in again])
     table = stored.table(name).loc[row, list(again)].astype(float)
+    if name == "sequence_places":  # rounding may let two films change places, and move a few of a trained model
+        same = np.isclose(table, list(again.values()), rtol=0.02, atol=1)
+        assert same.mean() > 0.97, members[row]
+        return
     assert np.allclose(table, list(again.values()), atol=allowed, rtol=0), members[row]
 
 
