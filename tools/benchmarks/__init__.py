@@ -1,1 +1,1 @@
-"""The course beside other people's libraries, both sides in one go: python -m tools.benchmarks.compare"""
+"""The course beside other people's libraries, both sides in one go: python -m tools.benchmarks.searched"""

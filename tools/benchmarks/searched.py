@@ -5,7 +5,7 @@
 Each library tries 32 settings on the course's own validation cut (a tenth of the training rows), takes the best, and
 is trained again on all of them. myFM learns its penalties, so nothing is searched; it is given the inputs of notebook
 04b. Test predictions stand beside those of all answers, on the same ratings: the interval of the difference in squared
-error is a bootstrap over users. A library runs in an environment of its own (see compare.py).
+error is a bootstrap over users. A library runs in an environment of its own (see environments.py).
 """
 
 import json
@@ -19,7 +19,7 @@ import pandas as pd
 
 from helpers import data, metrics, recipes, stored
 from helpers.fetch import written_whole
-from tools.benchmarks.compare import HERE, OUT, environment
+from tools.benchmarks.environments import HERE, OUT, environment
 
 LIBRARIES = {"cornac": "cornac", "surprise": "scikit-surprise", "lenskit": "lenskit", "myfm": "myfm"}
 LISTS = ("cornac lists", "lenskit lists")
