@@ -132,8 +132,3 @@ def picks(llm: language.Language, known: list[str], listed: list[str], *, number
         best = int(np.argmax(scores))
         chosen.append(best)
     return np.array(chosen)
-
-
-# What it knows: the years of films
-
-YEARS = tuple(range(1990, 1999))

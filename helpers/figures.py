@@ -199,7 +199,8 @@ def intervals(
             row = names.index(name) + shift
             ax.plot([low, high], [row, row], color=PALETTE[place], lw=2)
             ax.plot(mean, row, "o", color=PALETTE[place], ms=5)
-        ax.text(0.995, 0.99 - 0.06 * place, group, color=PALETTE[place], ha="right", va="top", transform=ax.transAxes)
+        from_right = 1 - 0.2 * (len(groups) - 1 - place)  # their names stand above the axes, side by side
+        ax.text(from_right, 1.01, group, color=PALETTE[place], ha="right", va="bottom", transform=ax.transAxes)
     ax.axvline(0, color=INK, lw=0.8)
     ax.set(yticks=range(len(names)), yticklabels=names, xlabel=xlabel, ylim=(len(names) - 0.5, -0.6))
     ax.spines["left"].set_visible(False)

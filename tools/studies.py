@@ -290,25 +290,6 @@ def llm_ranking(*, number: int) -> dict[str, float]:
     return ranks(llm, titles, question, known_by) | shares(by_title, "place") | shares(by_number, "number") | own
 
 
-@cache
-def year_films() -> dict[str, np.ndarray]:
-    """150 films of the nineties each, from the 200 best known of them and from those with five ratings or fewer."""
-    known_by = asking.fame(movielens())
-    of_years = np.flatnonzero(movielens().items["year"].isin(asking.YEARS))
-    ordered = of_years[np.argsort(-known_by[of_years], kind="stable")]
-    pools = {"well known": ordered[:200], "hardly known": ordered[known_by[ordered] <= 5]}
-    return {kind: np.random.default_rng(7).permutation(pool)[:150] for kind, pool in pools.items()}
-
-
-def llm_years(*, kind: str, number: int) -> dict[str, int]:
-    """The year in which the LLM says that one film was first shown."""
-    llm, *_ = _questions()
-    film = movielens().items.loc[year_films()[kind][number]]
-    prompt = f'The film "{film["title"]}" was first shown in the year'
-    scores, _ = language.log_likelihood(llm, prompt, [f" {year}" for year in asking.YEARS])
-    return {"year": int(film["year"]), "said": asking.YEARS[int(scores.argmax())]}
-
-
 # Making tables
 
 STUDIES: dict[str, tuple[Callable[..., dict], list[Member]]] = {
@@ -319,10 +300,6 @@ STUDIES: dict[str, tuple[Callable[..., dict], list[Member]]] = {
     "blend_search": (blend_search, list(_blend_members())),
     "sequence_places": (sequence_places, list(_place_members())),
     "llm_ranking": (llm_ranking, [{"number": number} for number in range(asking.USERS)]),
-    "llm_years": (
-        llm_years,
-        [{"kind": kind, "number": k} for kind in ("well known", "hardly known") for k in range(150)],
-    ),
 }
 
 

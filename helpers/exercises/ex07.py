@@ -13,7 +13,7 @@ _STATES, _REAL = _RNG.normal(size=(6, 3)), np.array([1, 1, 1, 1, 0, 0])
 
 @exercises.reference("7.1")
 def mean_pool(states: np.ndarray, real: np.ndarray) -> np.ndarray:
-    """The mean of the vectors of real tokens, at length 1. Shapes: (tokens, dim), (tokens,) → (dim,)."""
+    """The mean of the vectors of real tokens, at unit length. (tokens, dim), (tokens,)"""
     mean = (states * real[:, None]).sum(axis=0) / real.sum()
     return mean / np.linalg.norm(mean)
 
@@ -36,40 +36,58 @@ def _pooled_well(attempt):
         return "the direction is not that of the mean of the four real vectors."
 
 
-_SEEN = np.array([[1, 1, 0, 0, 0], [0, 1, 1, 1, 0]])
-_VECTORS = _RNG.normal(size=(5, 4)) + 2.0
-_KNOWN = np.array([True, True, True, True, False])
+@exercises.checks_for("7.1")
+def _padding_on_the_left(attempt):
+    left = np.array([0, 0, 1, 1, 0, 1])
+    if not np.allclose(attempt(_STATES.copy(), left.copy()), mean_pool(_STATES, left)):
+        return "padding may stand on the left, or between: do not count on the real tokens coming first."
+
+
+_YEARS = np.array([1990.0, np.nan, 1997.0, 1940.0])
+_CENTRES, _WIDTHS = np.array([1950.0, 1990.0, 1998.0]), np.array([10.0, 3.0, 1.0])
 
 
 @exercises.reference("7.2")
-def text_scores(seen: np.ndarray, vectors: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """How alike each film is to those seen. Shapes: (users, films), (films, dim), (films,) → (users, films)."""
-    own = vectors - vectors[known].mean(axis=0)
-    own = own / np.linalg.norm(own, axis=1, keepdims=True)
-    return seen @ own @ own.T
+def nearness(years: np.ndarray, centres: np.ndarray, widths: np.ndarray) -> np.ndarray:
+    """How near each year is to each centre, from 0 to 1. (films,), (k,), (k,) → (films, k)"""
+    away = (years[:, None] - centres) / widths
+    return np.nan_to_num(np.exp(-0.5 * away**2))
+
+
+def _near(attempt, years=_YEARS):
+    return np.asarray(attempt(years.copy(), _CENTRES.copy(), _WIDTHS.copy()), dtype=float)
 
 
 @exercises.checks_for("7.2")
-def _score_table(attempt):
-    return expect_array(attempt(_SEEN.copy(), _VECTORS.copy(), _KNOWN.copy()), (2, 5))
+def _a_row_a_film(attempt):
+    if _near(attempt).shape == (3, 4):
+        return "a row a film and a column a centre are asked for; yours is the other way round."
+    return expect_array(np.nan_to_num(_near(attempt)), (4, 3))
 
 
 @exercises.checks_for("7.2")
-def _scored_well(attempt):
-    got = np.asarray(attempt(_SEEN.copy(), _VECTORS.copy(), _KNOWN.copy()))
-    right = text_scores(_SEEN, _VECTORS, _KNOWN)
-    unit = _VECTORS / np.linalg.norm(_VECTORS, axis=1, keepdims=True)
-    centred = _VECTORS - _VECTORS[_KNOWN].mean(axis=0)
-    if np.allclose(got, text_scores(_SEEN, _VECTORS, np.ones(5, dtype=bool))):
-        return "the mean is that of all films: take it over the known ones, so that a cold film does not rank itself."
-    if np.allclose(got, _SEEN @ unit @ unit.T) or np.allclose(got, _SEEN @ _VECTORS @ _VECTORS.T):
-        return "what all films share is still in: subtract the mean vector of the films first."
-    if np.allclose(got, _SEEN @ centred @ centred.T):
-        return "after the subtraction the vectors have different lengths: bring each to length 1 again."
-    if np.allclose(got, right / _SEEN.sum(axis=1, keepdims=True)):
-        return "this is the mean over the seen films; the sum is asked for."
+def _missing_years(attempt):
+    got = _near(attempt)
+    if not np.isfinite(got).all():
+        return "a film without a year has no nearness: put 0 in its row."
+    if not np.allclose(got[1], 0):
+        return f"a film without a year has 0 in all columns, and yours has {got[1].round(2).tolist()}."
+
+
+@exercises.checks_for("7.2")
+def _bumps(attempt):
+    got, right = _near(attempt), nearness(_YEARS, _CENTRES, _WIDTHS)
+    away = _YEARS[:, None] - _CENTRES
+    if np.allclose(got, np.nan_to_num(np.exp(-((away / _WIDTHS) ** 2)))):
+        return "the exponent lacks its half: -(year - centre)² / (2 · width²)."
+    if np.allclose(got, np.nan_to_num(np.exp(-0.5 * away**2 / _WIDTHS))):
+        return "square the width, too."
+    if np.allclose(got, np.nan_to_num(np.exp(-0.5 * np.abs(away) / _WIDTHS))):
+        return "square the distance, too."
+    if np.allclose(got, right / np.maximum(right.sum(axis=1, keepdims=True), 1e-12)):
+        return "rows need not add up to 1: return the nearness itself."
     if not np.allclose(got, right):
-        return "the scores do not agree with the sum of cosines between own vectors of the films."
+        return f"a film of 1997 has {right[2].round(2).tolist()} here, and yours {got[2].round(2).tolist()}."
 
 
 _LOGITS, _TOKENS = _RNG.normal(size=(6, 9)), np.array([3, 0, 8, 2, 2, 5])
@@ -77,9 +95,9 @@ _LOGITS, _TOKENS = _RNG.normal(size=(6, 9)), np.array([3, 0, 8, 2, 2, 5])
 
 @exercises.reference("7.3")
 def log_likelihood(logits: np.ndarray, tokens: np.ndarray, start: int) -> float:
-    """Log probability of tokens[start:] after those before. Shapes: (length, vocabulary), (length,) → a number."""
-    e = np.exp(logits - logits.max(axis=1, keepdims=True))
-    logs = np.log(e / e.sum(axis=1, keepdims=True))
+    """Log probability of tokens[start:] after those before. (length, vocabulary), (length,)"""
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    logs = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
     places = np.arange(start, len(tokens))
     return float(logs[places - 1, tokens[places]].sum())
 
@@ -105,38 +123,61 @@ def _said_well(attempt):
         return f"for the logits of this check it is {right:.2f}, and you return {got:.2f}."
 
 
+@exercises.checks_for("7.3")
+def _large_logits(attempt):
+    with np.errstate(all="ignore"):
+        got = float(attempt(_LOGITS * 1000, _TOKENS.copy(), 2))
+    if not np.isclose(got, log_likelihood(_LOGITS * 1000, _TOKENS, 2)):
+        return "for logits in the thousands it is wrong: subtract the largest of each row before the exponential."
+
+
 def _late(logits: np.ndarray, places: np.ndarray) -> float:
     """What comes out if each token is judged by its own row."""
     logs = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     return float(logs[places, _TOKENS[places]].sum())
 
 
-_PICKED = np.array([[0, 0, 2], [0, 1, 2], [0, 0, 0], [0, 1, 1]])
+_UNSEEN = np.array([9, 4, 0, 7, 2, 6])
+_NUMBER = np.array([5, 50, 30, 41, 12, 40, 49, 40, 3, 31])
+_WANTED = 5  # 40 ratings
 
 
 @exercises.reference("7.4")
-def pick_shares(picked: np.ndarray, places: int) -> np.ndarray:
-    """How often each place was picked, over all questions and turns. Shapes: (questions, turns) → (places,)."""
-    return np.bincount(picked.ravel(), minlength=places) / picked.size
+def nearest_in_fame(unseen: np.ndarray, number: np.ndarray, wanted: int, k: int) -> np.ndarray:
+    """The k unseen films nearest in number of ratings. (n,), (films,), code, number → (k,)"""
+    others = np.sort(unseen[unseen != wanted])
+    away = np.abs(number[others] - number[wanted])
+    return others[np.argsort(away, kind="stable")[:k]]
+
+
+def _nearest(attempt, unseen=_UNSEEN, wanted=_WANTED, k=4):
+    return np.asarray(attempt(unseen.copy(), _NUMBER.copy(), wanted, k))
 
 
 @exercises.checks_for("7.4")
-def _one_share_each(attempt):
-    return expect_array(attempt(_PICKED.copy(), 4), (4,))
+def _codes(attempt):
+    got = expect_array(_nearest(attempt), (4,))
+    return got
 
 
 @exercises.checks_for("7.4")
-def _shared_well(attempt):
-    got = np.asarray(attempt(_PICKED.copy(), 4), dtype=float)
-    right = pick_shares(_PICKED, 4)
-    first = np.bincount(_PICKED[:, 0], minlength=4) / len(_PICKED)
-    if np.allclose(got, right * _PICKED.size):
-        return "these are counts: divide by the number of picks."
-    if np.allclose(got, first):
-        return "only the first turn of each question is counted: all turns belong in."
-    if np.allclose(got, right * _PICKED.size / len(_PICKED)):
-        return "divide by the number of all picks, questions times turns; your shares add up to more than 1."
-    if not np.allclose(got, right):
-        return (
-            f"for these twelve picks the shares are {right.round(2).tolist()}, and you return {got.round(2).tolist()}."
-        )
+def _nearest_first(attempt):
+    got, right = _nearest(attempt), nearest_in_fame(_UNSEEN, _NUMBER, _WANTED, 4)
+    if not np.isin(got, _UNSEEN).all():
+        return "some of these films have been seen, or are places instead of codes: choose among `unseen`."
+    if np.array_equal(got, np.sort(_UNSEEN)[np.argsort(-_NUMBER[np.sort(_UNSEEN)], kind="stable")[:4]]):
+        return "these are the most famous ones: take the distance to the number of ratings of `wanted`."
+    if set(got.tolist()) == set(right.tolist()) and not np.array_equal(got, right):
+        return "the films are right, and their order is not: nearest first, of equals the lower code."
+    if not np.array_equal(got, right):
+        return f"of {_UNSEEN.tolist()} the nearest four are {right.tolist()}, and you return {got.tolist()}."
+
+
+@exercises.checks_for("7.4")
+def _ties_and_itself(attempt):
+    with_itself = np.array([7, 5, 2, 9])
+    if 5 in _nearest(attempt, with_itself, k=2).tolist():
+        return "`wanted` itself is among them: it is no rival of its own."
+    equal = np.array([6, 9, 4, 0])  # 49 and 31 are both nine away
+    if _nearest(attempt, equal, k=1).tolist() != [6]:
+        return "of films equally far the one with the lower code comes first."

@@ -18,7 +18,6 @@ SAMPLE = {  # rows of every table, by what they ask for
     "posterior_folds": [{"fold": 2, "inputs": "attributes"}],
     "posterior_time": [{"split": "of all", "seed": 1}],
     "llm_ranking": [{"number": 3}],
-    "llm_years": [{"kind": "well known", "number": 0}, {"kind": "hardly known", "number": 1}],
     "list_search": [
         {"model": "popularity", "last_but": 3},
         {"model": "EASE", "ridge": 100.0},
@@ -147,11 +146,3 @@ def test_ranks_compare_the_wanted_film_with_its_own_rivals(monkeypatch):
     assert got["minus prior, any"] == 1
     fame = asking.fame(RATINGS)[question.candidates("any")]
     assert got["popularity, any"] == 1 + (fame[1:] >= fame[0]).sum()
-
-
-def test_films_of_the_years_are_apart_in_fame():
-    kinds = studies.year_films()
-    fame = asking.fame(RATINGS)
-    assert {len(set(films)) for films in kinds.values()} == {150}
-    assert fame[kinds["well known"]].min() > 40 and fame[kinds["hardly known"]].max() <= 5
-    assert RATINGS.items.loc[kinds["hardly known"], "year"].between(1990, 1998).all()
