@@ -32,7 +32,7 @@ def test_the_rule_takes_the_narrowest_of_the_good_and_the_best_of_the_narrow(mon
 
 
 def test_an_unknown_table_is_named_with_those_there_are():
-    with pytest.raises(CourseError, match=r"there is no table 'large' in data/tables/ \(blend_search, claims, .*make models"):
+    with pytest.raises(CourseError, match=r"no table 'large' in data/tables/ \(blend_search, claims, .*make models"):
         stored.table("large")
 
 
