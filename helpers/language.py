@@ -145,15 +145,26 @@ def log_likelihood(
     Shapes:
         returns: natural logarithm of the probability (n,), and the number of tokens it is spread over (n,)
     Raises:
-        CourseError: an empty continuation.
+        CourseError: an empty continuation, or more tokens than the model reads.
     """
     answers = [llm.tokenizer(text, add_special_tokens=False).input_ids for text in continuations]
     if not all(answers):
         raise CourseError("an empty text has no likelihood: each continuation needs a token at least.")
+    told = llm.codes(prompt)
+    check_length(llm, told["input_ids"].shape[1] + max(map(len, answers)))
     with torch.inference_mode():
-        read = llm.model(**llm.codes(prompt), use_cache=True, logits_to_keep=1)
+        read = llm.model(**told, use_cache=True, logits_to_keep=1)
         parts = [_continue(llm.model, read, answers[begin : begin + batch]) for begin in range(0, len(answers), batch)]
     return np.concatenate(parts), np.array([len(answer) for answer in answers])
+
+
+def check_length(llm: Language, tokens: int) -> None:
+    """Refuse more tokens than a model was made to read: beyond them it answers, and its answers mean nothing."""
+    most = getattr(llm.model.config.get_text_config(), "max_position_embeddings", None)
+    if most is not None and tokens > most:
+        raise CourseError(
+            f"prompt and answer have {tokens:,} tokens, and {llm.name} reads {most:,} at most: tell it fewer films."
+        )
 
 
 def _continue(model: Any, read: Any, answers: list[list[int]]) -> np.ndarray:
@@ -177,8 +188,9 @@ def _continue(model: Any, read: Any, answers: list[list[int]]) -> np.ndarray:
 
 
 def write(llm: Language, prompt: str, *, tokens: int = 30, end: str = "\n") -> str:
-    """What a model writes next, the likeliest token each time, up to `end`."""
+    """What a model writes next, the likeliest token each time, up to `end`; "" where it ends at once."""
     codes = llm.codes(prompt)
+    check_length(llm, codes["input_ids"].shape[1] + tokens)
     with torch.inference_mode():
         written = llm.model.generate(**codes, max_new_tokens=tokens, do_sample=False)
     return llm.tokenizer.decode(written[0, codes["input_ids"].shape[1] :], skip_special_tokens=True).split(end)[0]

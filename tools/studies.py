@@ -290,6 +290,41 @@ def llm_ranking(*, number: int) -> dict[str, float]:
     return ranks(llm, titles, question, known_by) | shares(by_title, "place") | shares(by_number, "number") | own
 
 
+RERANKED = 20  # the first films of a list that the LLM puts in an order of its own
+
+
+def llm_rerank(*, source: str, number: int) -> dict[str, int]:
+    """Place of a user's last film among the first of a list, in orders that the LLM has more or less to say in; or 0.
+
+    `list` is the order as it was, `llm` by the title's log-likelihood after the user's liked films, `no history` after
+    none, `minus prior` by their difference; `even` and `quarter` add the first two, standardised, 1 to 1 and 4 to 1.
+    """
+    train, test, _, seen = _last_out()
+    user, wanted = (int(test[name].iloc[number]) for name in ("user", "item"))
+    scores = _scores_of(source)[user]
+    listed = np.argsort(-np.where(seen[user] > 0, -np.inf, scores), kind="stable")[:RERANKED]
+    ways = ("list", "llm", "no history", "minus prior", "even", "quarter")
+    if wanted not in listed:
+        return dict.fromkeys(ways, 0)
+    llm, titles = _questions()[0], movielens().items["title"].tolist()
+    liked = train[(train["user"] == user) & train.index.isin(movielens().liked().index)]
+    told = liked.sort_values("timestamp", kind="stable")["item"].tolist()[-asking.HISTORY :]
+    answers = [f"{titles[item]}\n" for item in listed]
+    after, prior = (
+        language.log_likelihood(llm, asking.liked_prompt([titles[item] for item in known]), answers)[0]
+        for known in (told, [])
+    )
+    first, second = ((values - values.mean()) / values.std() for values in (scores[listed], after))
+    ranked = (first, after, prior, after - prior, first + second, 4 * first + second)
+    at = int(np.flatnonzero(listed == wanted)[0])
+    return {way: 1 + int((values > values[at]).sum()) for way, values in zip(ways, ranked, strict=True)}
+
+
+@cache
+def _scores_of(source: str) -> np.ndarray:
+    return _of_transformer("GPT", TEN[0]) if source == "GPT" else _linear(source)
+
+
 # Making tables
 
 STUDIES: dict[str, tuple[Callable[..., dict], list[Member]]] = {
@@ -300,6 +335,10 @@ STUDIES: dict[str, tuple[Callable[..., dict], list[Member]]] = {
     "blend_search": (blend_search, list(_blend_members())),
     "sequence_places": (sequence_places, list(_place_members())),
     "llm_ranking": (llm_ranking, [{"number": number} for number in range(asking.USERS)]),
+    "llm_rerank": (
+        llm_rerank,
+        [{"source": source, "number": k} for source in ("linear, two decays", "GPT") for k in range(943)],
+    ),
 }
 
 

@@ -124,7 +124,9 @@ def small_llm(tmp_path_factory):
     words = {word: code for code, word in enumerate(["<unk>", "<s>", "star", "wars", "alien", "babe"])}
     tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>").save_pretrained(folder)
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, unk_token="<unk>", eos_token="<s>"
+    ).save_pretrained(folder)
     options = {"n_layer": 1, "n_head": 2, "n_embd": 8, "n_positions": 32, "bos_token_id": 1, "eos_token_id": 1}
     transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=6, **options)).save_pretrained(folder)
     return folder
@@ -134,6 +136,25 @@ def test_any_folder_in_the_form_of_a_hub_can_be_asked(small_llm):
     llm = language.load_llm(str(small_llm))
     total, tokens = language.log_likelihood(llm, "star wars", ["alien", "babe alien"])
     assert tokens.tolist() == [1, 2] and (total < 0).all()
+
+
+def test_more_tokens_than_a_model_reads_are_refused(small_llm):
+    llm = language.load_llm(str(small_llm))  # reads 32
+    language.log_likelihood(llm, "star " * 30, ["alien babe"])
+    with pytest.raises(CourseError, match="have 33 tokens, and .* reads 32 at most: tell it fewer films"):
+        language.log_likelihood(llm, "star " * 31, ["alien", "alien babe"])
+    with pytest.raises(CourseError, match="have 33 tokens"):
+        language.write(llm, "star " * 13, tokens=20)
+
+
+def test_a_model_that_ends_at_once_writes_nothing(small_llm):
+    llm = language.load_llm(str(small_llm))
+    inside = llm.model.transformer
+    with torch.no_grad():
+        inside.ln_f.weight.zero_()
+        inside.ln_f.bias.fill_(1.0)
+        inside.wte.weight[llm.tokenizer.convert_tokens_to_ids("<s>")] = 9.0  # the end, likelier than anything
+    assert language.write(llm, "star wars", tokens=5) == ""
 
 
 def test_folders_without_a_model_are_refused(tmp_path, small_llm):

@@ -11,6 +11,7 @@ TORCH = "torch==2.13.0"  # first and alone, so that no library chooses another
 NEEDS = {
     "benchmarks-env": ["cornac==3.0.1", "lenskit==2025.8.0", "scikit-surprise==1.1.5"],
     "benchmarks-env-myfm": ["myfm==0.4.0", "setuptools<81", "pandas"],  # it asks for pkg_resources
+    "benchmarks-env-rectools": ["rectools[torch]==0.19.0"],
 }
 
 
