@@ -187,7 +187,8 @@ def _label_ends(ax: Axes, ends: Sequence[tuple[str, str, float, float]], gap: fl
 def intervals(
     groups: Mapping[str, Mapping[str, tuple[float, float, float]]], *, title: str, xlabel: str, caption: str
 ) -> None:
-    """A row a name: its mean and the ends of its interval, the groups one above another in it.
+    """A row a name: its mean and the ends of its interval, the groups one above another in it; the caption ends with
+    the means.
 
     Shapes: (mean, low, high) of each name in a group; a name may be missing in some
     """
@@ -199,8 +200,11 @@ def intervals(
             row = names.index(name) + shift
             ax.plot([low, high], [row, row], color=PALETTE[place], lw=2)
             ax.plot(mean, row, "o", color=PALETTE[place], ms=5)
-        from_right = 1 - 0.2 * (len(groups) - 1 - place)  # their names stand above the axes, side by side
-        ax.text(from_right, 1.01, group, color=PALETTE[place], ha="right", va="bottom", transform=ax.transAxes)
+        if len(groups) > 1:
+            from_right = 1 - 0.2 * (len(groups) - 1 - place)  # their names stand above the axes, side by side
+            ax.text(from_right, 1.01, group, color=PALETTE[place], ha="right", va="bottom", transform=ax.transAxes)
+            caption += f" {group[0].upper()}{group[1:]}:"
+        caption += " " + ", ".join(f"{name} {mean:+.3f}" for name, (mean, _, _) in of_group.items()) + "."
     ax.axvline(0, color=INK, lw=0.8)
     ax.set(yticks=range(len(names)), yticklabels=names, xlabel=xlabel, ylim=(len(names) - 0.5, -0.6))
     ax.spines["left"].set_visible(False)

@@ -32,8 +32,21 @@ def _pooled_well(attempt):
         return "padding is counted, too: only tokens with real = 1 may enter."
     if not np.isclose(np.linalg.norm(got), 1):
         return f"the result has length {np.linalg.norm(got):.2f}: divide it by its length."
+    by_token = _STATES[:4] / np.linalg.norm(_STATES[:4], axis=1, keepdims=True)
+    if np.allclose(got, unit(by_token.sum(axis=0))):
+        return "you bring each token to unit length first: the mean comes first, then its length."
+    if np.allclose(got, unit(_STATES[2:].mean(axis=0))):
+        return "padding stands on the right here: do not count on the real tokens coming last."
     if not np.allclose(got, mean_pool(_STATES, _REAL)):
         return "the direction is not that of the mean of the four real vectors."
+
+
+@exercises.checks_for("7.1")
+def _leaves_what_it_was_given(attempt):
+    given = _STATES.copy()
+    attempt(given, _REAL.copy())
+    if not np.array_equal(given, _STATES):
+        return "your function changes the states it was given: multiply into a new array."
 
 
 @exercises.checks_for("7.1")
@@ -75,11 +88,22 @@ def _missing_years(attempt):
 
 
 @exercises.checks_for("7.2")
+def _no_year_is_no_year(attempt):
+    got = np.asarray(attempt(np.array([np.nan, 3.0]), np.array([0.0, 3.0]), np.array([1.0, 2.0])), dtype=float)
+    if not np.allclose(got[0], 0):
+        return "a missing year is taken for the year 0, which may stand near a centre: put 0 in its row at the end."
+
+
+@exercises.checks_for("7.2")
 def _bumps(attempt):
     got, right = _near(attempt), nearness(_YEARS, _CENTRES, _WIDTHS)
     away = _YEARS[:, None] - _CENTRES
     if np.allclose(got, np.nan_to_num(np.exp(-((away / _WIDTHS) ** 2)))):
         return "the exponent lacks its half: -(year - centre)² / (2 · width²)."
+    if np.allclose(got, np.nan_to_num(np.exp(-(away**2) / 2 * _WIDTHS**2))):
+        return "mind the brackets: divide by (2 · width²), or the width is multiplied."
+    if np.allclose(got, np.nan_to_num(np.exp(-(away**2) / (2 * _WIDTHS) ** 2))):
+        return "mind the brackets: only the width is squared, not the 2."
     if np.allclose(got, np.nan_to_num(np.exp(-0.5 * away**2 / _WIDTHS))):
         return "square the width, too."
     if np.allclose(got, np.nan_to_num(np.exp(-0.5 * np.abs(away) / _WIDTHS))):
@@ -117,6 +141,10 @@ def _said_well(attempt):
         return "these are logits, not logarithms of probabilities: the softmax of each row is missing."
     if np.isclose(got, log_likelihood(_LOGITS, _TOKENS, 1)):
         return "the prompt is judged, too: begin with the token at `start`."
+    if np.isclose(got, -right):
+        return "the sign is turned: this is the surprise of notebook 6; a log probability is below 0."
+    if np.isclose(got, np.exp(right)):
+        return "this is the probability: its logarithm is asked for."
     if np.isclose(got, right / 4):
         return "this is the mean over the tokens; the probability of all of them is a product, its logarithm a sum."
     if not np.isclose(got, right):
@@ -128,7 +156,10 @@ def _large_logits(attempt):
     with np.errstate(all="ignore"):
         got = float(attempt(_LOGITS * 1000, _TOKENS.copy(), 2))
     if not np.isclose(got, log_likelihood(_LOGITS * 1000, _TOKENS, 2)):
-        return "for logits in the thousands it is wrong: subtract the largest of each row before the exponential."
+        return (
+            "for logits in the thousands it is wrong: an exponential overflows, or a probability rounds to 0. Do not "
+            "go through the probability: logit - largest - log of the sum of exp(logit - largest)."
+        )
 
 
 def _late(logits: np.ndarray, places: np.ndarray) -> float:
@@ -167,6 +198,10 @@ def _nearest_first(attempt):
         return "some of these films have been seen, or are places instead of codes: choose among `unseen`."
     if np.array_equal(got, np.sort(_UNSEEN)[np.argsort(-_NUMBER[np.sort(_UNSEEN)], kind="stable")[:4]]):
         return "these are the most famous ones: take the distance to the number of ratings of `wanted`."
+    by_fame = np.sort(_UNSEEN)[np.argsort(_NUMBER[np.sort(_UNSEEN)], kind="stable")]
+    place = int(np.searchsorted(_NUMBER[by_fame], _NUMBER[_WANTED]))
+    if np.array_equal(got, by_fame[place - 2 : place + 2]):
+        return "these are as many on each side in the order of fame: take the nearest, on whichever side they stand."
     if set(got.tolist()) == set(right.tolist()) and not np.array_equal(got, right):
         return "the films are right, and their order is not: nearest first, of equals the lower code."
     if not np.array_equal(got, right):
@@ -176,8 +211,17 @@ def _nearest_first(attempt):
 @exercises.checks_for("7.4")
 def _ties_and_itself(attempt):
     with_itself = np.array([7, 5, 2, 9])
-    if 5 in _nearest(attempt, with_itself, k=2).tolist():
+    got = _nearest(attempt, with_itself, k=2).tolist()
+    if 5 in got:
         return "`wanted` itself is among them: it is no rival of its own."
+    if len(got) < 2:
+        return "with `wanted` among the unseen you return one film less than k: leave it out first, then count."
+    if got != [7, 9]:
+        return f"with `wanted` among the unseen, [7, 9] is right for k = 2, and you return {got}."
+    counts = np.array([40, 10, 80, 75])  # 10 is thirty away, 75 thirty-five; as ratios 75 is nearer
+    if np.asarray(attempt(np.array([1, 2, 3]), counts, 0, 1)).tolist() != [1]:
+        return "the distance is the difference of the numbers of ratings, not their ratio."
     equal = np.array([6, 9, 4, 0])  # 49 and 31 are both nine away
-    if _nearest(attempt, equal, k=1).tolist() != [6]:
-        return "of films equally far the one with the lower code comes first."
+    fewer_first = np.asarray(attempt(np.array([1, 0]), np.array([30, 50, 40]), 2, 1)).tolist()
+    if _nearest(attempt, equal, k=1).tolist() != [6] or fewer_first != [0]:
+        return "of films equally far the one with the lower code comes first, whichever has more ratings."
