@@ -35,7 +35,8 @@ def main() -> None:
     for number, path in enumerate(sorted(folder.glob("scores-*.npy"))):
         places = np.ceil(metrics.places(np.load(path), users, wanted, seen)).astype(int)
         of_users = {f"user {user}": place for user, place in zip(users, places, strict=True)}
-        rows.append({"model": "RecTools, SASRec", "tried": len(found), **best, "number": number, **of_users})
+        row = {"model": "RecTools, SASRec", "histories": "as they are", "number": 3 + number}  # 3 to 12: not chosen
+        rows.append(row | {"tried": len(found), **best, **of_users})
     with written_whole(stored.TABLES / "sequence_libraries.csv") as half:
         pd.DataFrame(rows).to_csv(half, index=False, float_format="%.5f", lineterminator="\n")
 
