@@ -36,7 +36,7 @@ FILES = ("DATASET", "ITEMS", "LISTS_OUT")  # parameters that may be paths
 PAGE_MEMORY = 4 * 2**30  # bytes that one page may need
 README_SHOWS = {
     "01_four_by_four": "Do perfect fits agree on the films nobody has rated?",
-    "08_weights_and_activations": "What must be switched off for a genre to leave the lists?",
+    "08_weights_and_activations": "What must go for lists to forget the user's taste?",
     "09_attention_maps": "Does attention find the cause?",
     "10_attribution": "Which explanations agree?",
 }

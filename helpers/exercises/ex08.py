@@ -8,91 +8,73 @@ exercises = Exercises()
 check, solution = exercises.check, exercises.solution
 
 _RNG = np.random.default_rng(8)
-_SCORES, _LABELS = np.array([0.1, 0.7, 0.7, 0.3, 0.9, 0.2, 0.4]), np.array([0, 1, 0, 0, 1, 1, 0], dtype=bool)
+_SCORES = np.array([0.1, 0.7, 0.7, 0.3, 0.9, 0.2, 0.4, 0.8, 0.6])
+_LABELS = np.array([0, 1, 0, 0, 1, 1, 0, 0, 1], dtype=bool)
+_GROUPS = np.array([4, 4, 4, 4, 2, 2, 2, 2, 7])
 
 
 @exercises.reference("8.1")
-def auc(scores: np.ndarray, labels: np.ndarray) -> float:
-    """Share of pairs of a true and a false one in which the true one scores higher; ties count half."""
-    true, false = scores[labels][:, None], scores[~labels][None]
-    return float((true > false).mean() + 0.5 * (true == false).mean())
+def auc_within(scores: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
+    """Share of pairs within a group in which the true one scores higher; ties count half."""
+    same = groups[labels][:, None] == groups[~labels]  # (true, false)
+    higher = scores[labels][:, None] - scores[~labels]
+    won = (higher > 0) + 0.5 * (higher == 0)
+    return float(won[same].mean())
+
+
+def _mean_of_groups(scores: np.ndarray, labels: np.ndarray, groups: np.ndarray) -> float:
+    """The likely mistake: each group counts the same, whatever the number of its pairs."""
+    inside = [groups == group for group in np.unique(groups)]
+    both = [part for part in inside if 0 < labels[part].sum() < part.sum()]
+    return float(np.mean([auc_within(scores[part], labels[part], groups[part]) for part in both]))
 
 
 @exercises.checks_for("8.1")
 def _one_number(attempt):
-    return expect_array(attempt(_SCORES.copy(), _LABELS.copy()), ())
+    return expect_array(attempt(_SCORES.copy(), _LABELS.copy(), _GROUPS.copy()), ())
 
 
 @exercises.checks_for("8.1")
 def _pairs_well(attempt):
-    got, right = float(attempt(_SCORES.copy(), _LABELS.copy())), auc(_SCORES, _LABELS)
+    got, right = float(attempt(_SCORES.copy(), _LABELS.copy(), _GROUPS.copy())), auc_within(_SCORES, _LABELS, _GROUPS)
+    same = _GROUPS[_LABELS][:, None] == _GROUPS[~_LABELS]
     true, false = _SCORES[_LABELS][:, None], _SCORES[~_LABELS][None]
-    if np.isclose(got, (true > false).mean()):
+    if np.isclose(got, ((true > false) + 0.5 * (true == false)).mean()):
+        return "this is the share over all pairs: count a pair only where both are of the same group."
+    if np.isclose(got, (true > false)[same].mean()):
         return "a tie counts as lost: it should count half."
-    if np.isclose(got, (true >= false).mean()):
+    if np.isclose(got, (true >= false)[same].mean()):
         return "a tie counts as won: it should count half."
     if np.isclose(got, 1 - right):
         return "the false ones win in your count: a pair counts where the true one is higher."
-    if np.isclose(got, right * 12):
-        return "this is the number of pairs: divide by all pairs of a true and a false one."
+    if np.isclose(got, _mean_of_groups(_SCORES, _LABELS, _GROUPS)):
+        return "this is a mean over groups: pairs count alike, so a group with more pairs counts more."
+    if np.isclose(got, right * same.sum()):
+        return "this is the number of pairs won: divide by the number of pairs within groups."
+    if np.isclose(got, right * same.sum() / same.size):
+        return "you divide by all pairs: divide by those within groups."
     if not np.isclose(got, right):
-        return f"for the seven scores of this check it is {right:.3f}, and you return {got:.3f}."
-
-
-@exercises.reference("8.2")
-def chance_range(score, labels: np.ndarray, seeds: int) -> np.ndarray:
-    """Lowest and highest score with labels dealt out by seeds 0, 1, ... Shapes: (n,) → (2,)."""
-    dealt = [score(np.random.default_rng(seed).permutation(labels)) for seed in range(seeds)]
-    return np.array([min(dealt), max(dealt)])
-
-
-_WEIGHTS, _MANY = np.random.default_rng(27).normal(size=30), np.arange(30) % 3 == 0
-
-
-def _weighted(labels: np.ndarray) -> float:
-    """A score that depends on who has which label."""
-    return float(_WEIGHTS[labels].sum())
-
-
-@exercises.checks_for("8.2")
-def _two_ends(attempt):
-    return expect_array(attempt(_weighted, _MANY.copy(), 6), (2,))
-
-
-@exercises.checks_for("8.2")
-def _dealt_well(attempt):
-    given = _MANY.copy()
-    got, right = np.asarray(attempt(_weighted, given, 6), dtype=float), chance_range(_weighted, _MANY, 6)
-    if not np.array_equal(given, _MANY):
-        return "your function changes the labels it was given: permutation returns new ones, shuffle does not."
-    if np.isclose(got[0], got[1]):
-        return "both ends are the same: deal the labels out anew for each seed."
-    if np.allclose(got, right[::-1]):
-        return "the ends are swapped: the lowest comes first."
-    if not np.allclose(got, right) and any(np.allclose(got, chance_range(_weighted, _MANY, n)) for n in (5, 7)):
-        return "the number of seeds is off by one: 0 up to seeds - 1."
-    if not np.allclose(got, right):
-        return "the range is not that of `np.random.default_rng(seed).permutation(labels)` for the seeds 0, 1, ..."
+        return f"for the nine scores of this check it is {right:.3f}, and you return {got:.3f}."
 
 
 _P, _Q = _RNG.normal(size=(6, 3)) * [0.3, 1.0, 2.0], _RNG.normal(size=(5, 3))
 
 
-@exercises.reference("8.3")
+@exercises.reference("8.2")
 def taste_cosine(P: np.ndarray, Q: np.ndarray) -> np.ndarray:
-    """Cosines of films by the predictions they get. Shapes: (users, dim), (films, dim) → (films, films)."""
+    """Cosines of films by the predictions they get. (users, dim), (films, dim) → (films, films)"""
     predicted = P @ Q.T  # (users, films)
     unit = predicted / np.linalg.norm(predicted, axis=0)
     return unit.T @ unit
 
 
-@exercises.checks_for("8.3")
+@exercises.checks_for("8.2")
 def _film_table(attempt):
     return expect_array(attempt(_P.copy(), _Q.copy()), (5, 5))
 
 
-@exercises.checks_for("8.3")
-def _no_gauge(attempt):
+@exercises.checks_for("8.2")
+def _no_stretch(attempt):
     got = np.asarray(attempt(_P.copy(), _Q.copy()), dtype=float)
     unit, predicted = _Q / np.linalg.norm(_Q, axis=1, keepdims=True), _P @ _Q.T
     if np.allclose(got, unit @ unit.T):
@@ -105,29 +87,55 @@ def _no_gauge(attempt):
         return "the cosines are not those of the columns of the prediction table."
 
 
-_STATES, _DIRECTION = _RNG.normal(size=(5, 4)), np.array([0.0, 3.0, 0.0, 4.0])
+_STATES = _RNG.normal(size=(7, 5)) + 1.0
+_DIRECTIONS = np.array([[0.0, 3.0, 0.0, 4.0, 0.0], [1.0, 1.0, 0.0, 1.0, 0.0]])  # neither of length 1 nor right-angled
 
 
-@exercises.reference("8.4")
-def remove_direction(states: np.ndarray, direction: np.ndarray) -> np.ndarray:
-    """States less what points along a direction. Shapes: (n, dim), (dim,) → (n, dim)."""
-    unit = direction / np.linalg.norm(direction)
-    return states - np.outer(states @ unit, unit)
+@exercises.reference("8.3")
+def remove_all(states: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """States without their part in all the directions. (n, dim), (k, dim) → (n, dim)"""
+    right_angled, _ = np.linalg.qr(directions.T)  # (dim, k)
+    return states - states @ right_angled @ right_angled.T
 
 
-@exercises.checks_for("8.4")
+def _one_after_another(states: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    for direction in directions:
+        states = states - np.outer(states @ direction, direction) / (direction @ direction)
+    return states
+
+
+def _all_at_once(states: np.ndarray, unit: np.ndarray) -> np.ndarray:
+    return states - states @ unit.T @ unit
+
+
+@exercises.checks_for("8.3")
 def _as_many_states(attempt):
-    return expect_array(attempt(_STATES.copy(), _DIRECTION.copy()), _STATES.shape)
+    return expect_array(attempt(_STATES.copy(), _DIRECTIONS.copy()), _STATES.shape)
 
 
-@exercises.checks_for("8.4")
-def _nothing_left(attempt):
-    got, unit = np.asarray(attempt(_STATES.copy(), _DIRECTION.copy()), dtype=float), _DIRECTION / 5
-    if np.allclose(got, _STATES - np.outer(_STATES @ _DIRECTION, _DIRECTION)):
+@exercises.checks_for("8.3")
+def _one_direction(attempt):
+    got, one = np.asarray(attempt(_STATES.copy(), _DIRECTIONS[:1].copy()), dtype=float), _DIRECTIONS[:1]
+    right = remove_all(_STATES, one)
+    if np.allclose(got, _all_at_once(_STATES, one)):
         return "the direction has length 5 here, so you take off too much: bring it to length 1 first."
-    if np.allclose(got, _STATES - _DIRECTION) or np.allclose(got, _STATES - unit):
-        return "you subtract the same vector from each state: take off as much as each has along the direction."
-    if np.allclose(got, np.outer(_STATES @ unit, unit)):
+    if np.allclose(got, _STATES - right):
         return "this is what points along the direction: subtract it from the states."
-    if not np.allclose(got, remove_direction(_STATES, _DIRECTION)):
-        return "what is left still has a dot product with the direction, or more than the direction is gone."
+    if np.allclose(got, right + (_STATES - right).mean(axis=0)):
+        return "the mean of the states still points along the direction: here it is to go, too."
+    if not np.allclose(got, right):
+        return (
+            "with a single direction the states that are left should have dot product 0 with it, and you return others."
+        )
+
+
+@exercises.checks_for("8.3")
+def _no_part_left(attempt):
+    got = np.asarray(attempt(_STATES.copy(), _DIRECTIONS.copy()), dtype=float)
+    unit = _DIRECTIONS / np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True)
+    if np.allclose(got, _one_after_another(_STATES, _DIRECTIONS)):
+        return "you remove one after the other: the second step brings some of the first direction back."
+    if np.allclose(got, _all_at_once(_STATES, unit)):
+        return "these directions share a part, which is taken off twice: make them right-angled first."
+    if not np.allclose(got, remove_all(_STATES, _DIRECTIONS)):
+        return "with two directions some part in them is left, or more than that is gone."

@@ -8,6 +8,65 @@ exercises = Exercises()
 check, solution = exercises.check, exercises.solution
 
 _RNG = np.random.default_rng(9)
+_PAIRS = _RNG.normal(size=(8, 8))
+
+
+class _Model:
+    """Scores of eight items after a history, in which order and pairs count; it remembers how often it was asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, history) -> np.ndarray:
+        self.asked += 1
+        codes = [int(code) for code in history]
+        total = _PAIRS[codes].sum(axis=0) if codes else np.zeros(8)
+        for place, code in enumerate(codes[1:], start=1):
+            total = total + np.roll(_PAIRS[codes[place - 1]], code) / place
+        return total
+
+
+_HISTORY, _TARGETS = np.array([2, 5, 1, 2]), np.array([7, 3])
+
+
+@exercises.reference("9.1")
+def falls(score, history: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Fall of each target's score without each film. (n,), (t,) → (n, t)"""
+    whole = score(history)[targets]
+    left = [score(np.delete(history, place))[targets] for place in range(len(history))]
+    return whole - np.array(left)
+
+
+def _without_kind(score, history: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """The likely mistake: all of a film's places go at once."""
+    return np.array([(score(history) - score(history[history != film]))[targets] for film in history])
+
+
+@exercises.checks_for("9.1")
+def _a_table(attempt):
+    return expect_array(attempt(_Model(), _HISTORY.copy(), _TARGETS.copy()), (4, 2))
+
+
+@exercises.checks_for("9.1")
+def _fell_well(attempt):
+    model, right = _Model(), falls(_Model(), _HISTORY, _TARGETS)
+    got = np.asarray(attempt(model, _HISTORY.copy(), _TARGETS.copy()), dtype=float)
+    if np.allclose(got, -right):
+        return "the sign is turned: what falls without a film spoke for it, so whole minus what is left."
+    if np.allclose(got, falls(_Model(), _HISTORY, _TARGETS) - _Model()(_HISTORY)[_TARGETS]):
+        return "these are scores of what is left, less than 0: subtract them from those of the whole history."
+    if np.allclose(got, [_Model()(np.delete(_HISTORY, k))[_TARGETS] for k in range(4)]):
+        return "these are the scores without each film: subtract them from those of the whole history."
+    if np.allclose(got, _without_kind(_Model(), _HISTORY, _TARGETS)):
+        return "film 2 stands there twice: leave out one place, not both."
+    if np.allclose(got, [_Model()(_HISTORY)[_TARGETS] - _Model()(_HISTORY[[k]])[_TARGETS] for k in range(4)]):
+        return "you keep the one film and leave out the others."
+    if np.allclose(got, right) and model.asked > 5:
+        return (
+            f"the falls are right, and the model was asked {model.asked} times: 5 are enough, for all targets at once."
+        )
+    if not np.allclose(got, right):
+        return "the falls are not those of leaving out one place at a time, the others in their order."
 
 
 def _attention(*shape: int) -> np.ndarray:
@@ -19,124 +78,74 @@ def _attention(*shape: int) -> np.ndarray:
 _LAYERS = _attention(3, 2, 5, 5)
 
 
-@exercises.reference("9.1")
-def rollout(layers: np.ndarray) -> np.ndarray:
-    """Attention followed through all layers. Shapes: (layers, heads, n, n) → (n, n)."""
+@exercises.reference("9.2")
+def rollout(layers: np.ndarray, share: float) -> np.ndarray:
+    """Attention followed through all layers. (layers, heads, n, n), share → (n, n)"""
     itself = np.eye(layers.shape[-1])
     mixed = itself
     for weights in layers:
-        mixed = (weights.mean(axis=0) + itself) / 2 @ mixed
+        mixed = (share * weights.mean(axis=0) + (1 - share) * itself) @ mixed
     return mixed
 
 
-@exercises.checks_for("9.1")
+@exercises.checks_for("9.2")
 def _one_map(attempt):
-    return expect_array(attempt(_LAYERS.copy()), (5, 5))
+    return expect_array(attempt(_LAYERS.copy(), 0.3), (5, 5))
 
 
-@exercises.checks_for("9.1")
+@exercises.checks_for("9.2")
 def _rolled_well(attempt):
-    got, means, itself = np.asarray(attempt(_LAYERS.copy())), _LAYERS.mean(axis=1), np.eye(5)
+    got, means = np.asarray(attempt(_LAYERS.copy(), 0.3)), _LAYERS.mean(axis=1)
     if np.allclose(got, means[2] @ means[1] @ means[0]):
-        return "a position keeps half of itself in each step: (A + I) / 2 instead of A."
-    if np.allclose(got, rollout(_LAYERS[::-1])):
+        return "a position keeps something of itself in each step: the rest, 1 - share, of the identity."
+    if np.allclose(got, rollout(_LAYERS, 0.5)):
+        return "this is the share one half: use the argument."
+    if np.allclose(got, rollout(_LAYERS, 0.7)):
+        return "the shares are exchanged: `share` is what is taken in, the rest is kept."
+    if np.allclose(got, rollout(_LAYERS[::-1], 0.3)):
         return "the order is reversed: the first layer comes first, so later ones multiply from the left."
-    if np.allclose(got, (means[2] + itself) @ (means[1] + itself) @ (means[0] + itself)):
-        return "rows must add up to 1: halve each A + I."
+    if np.allclose(got, rollout(_LAYERS[:, :1], 0.3)):
+        return "this is the first head only: take the mean of the heads."
     if not np.allclose(got.sum(axis=1), 1):
         return "the rows of your map do not add up to 1."
-    if not np.allclose(got, rollout(_LAYERS)):
-        return "the map is not the product of (A + I) / 2 over the layers, heads averaged."
+    if not np.allclose(got, rollout(_LAYERS, 0.3)):
+        return (
+            "the map is not the product, over the layers, of share times the mean of the heads plus the rest of itself."
+        )
 
 
-_SCORES = _RNG.random((40, 6))
-_CAUSES = np.zeros((40, 6), dtype=bool)
-_CAUSES[np.arange(40), _RNG.integers(0, 6, 40)] = True
-_CAUSES[:15, 2] = True
-
-
-@exercises.reference("9.2")
-def hit_rates(scores: np.ndarray, causes: np.ndarray) -> np.ndarray:
-    """hit@1 of the scores, and of chance. Shapes: (n, length), (n, length) → (2,)."""
-    hit = causes[np.arange(len(scores)), scores.argmax(axis=1)]
-    return np.array([hit.mean(), causes.mean()])
-
-
-@exercises.checks_for("9.2")
-def _two_rates(attempt):
-    return expect_array(attempt(_SCORES.copy(), _CAUSES.copy()), (2,))
-
-
-@exercises.checks_for("9.2")
-def _hit_well(attempt):
-    got, right = np.asarray(attempt(_SCORES.copy(), _CAUSES.copy()), dtype=float), hit_rates(_SCORES, _CAUSES)
-    if np.isclose(got[0], right[0] * 40):
-        return "the first number counts the hits: divide by the number of histories."
-    if np.isclose(got[0], (_SCORES.argmax(axis=1) == _CAUSES.argmax(axis=1)).mean()):
-        return "a history may hold two causes: the highest score hits if it is at any of them."
-    if np.isclose(got[0], right[0]) and np.isclose(got[1], 1 / 6):
-        return "chance is one in six only with one cause: take the share of causes in a history."
-    if not np.allclose(got, right):
-        return f"for these forty histories it is {right.round(3).tolist()}, and you return {got.round(3).tolist()}."
-
-
-_WEIGHTS, _KINDS = _attention(7, 7), np.array([0, 1, 0, 0, 2, 1, 0])
+_X, _SENT, _WEIGHTS = _RNG.normal(size=(5, 3)), _RNG.normal(size=(5, 3)), _attention(5, 5)
 
 
 @exercises.reference("9.3")
-def same_kind_lift(weights: np.ndarray, kinds: np.ndarray) -> float:
-    """Attention to earlier films of the same kind, less that of an even spread. Shapes: (n, n), (n,)."""
-    n = len(kinds)
-    same = (kinds[:, None] == kinds[None]) & np.tri(n, k=-1, dtype=bool)
-    even = np.tri(n) / np.arange(1, n + 1)[:, None]
-    return float(((weights - even) * same).sum(axis=1)[1:].mean())
+def brought_lengths(x: np.ndarray, weights: np.ndarray, sent: np.ndarray) -> np.ndarray:
+    """Lengths of what each position gets from each. (n, dim), (n, n), (n, dim) → (n, n)"""
+    parts = weights[:, :, None] * sent  # (n, n, dim)
+    parts[np.arange(len(x)), np.arange(len(x))] += x
+    return np.linalg.norm(parts, axis=2)
 
 
 @exercises.checks_for("9.3")
-def _a_lift(attempt):
-    return expect_array(attempt(_WEIGHTS.copy(), _KINDS.copy()), ())
+def _a_map(attempt):
+    return expect_array(attempt(_X.copy(), _WEIGHTS.copy(), _SENT.copy()), (5, 5))
 
 
 @exercises.checks_for("9.3")
-def _lifted_well(attempt):
-    got, right = float(attempt(_WEIGHTS.copy(), _KINDS.copy())), same_kind_lift(_WEIGHTS, _KINDS)
-    same = _KINDS[:, None] == _KINDS[None]
-    even = np.tri(7) / np.arange(1, 8)[:, None]
-    earlier = same & np.tri(7, k=-1, dtype=bool)
-    if np.isclose(got, (_WEIGHTS * earlier).sum(axis=1)[1:].mean()):
-        return "what an even spread would give is not subtracted."
-    if np.isclose(got, ((_WEIGHTS - even) * same).sum(axis=1)[1:].mean()):
-        return "the film itself is counted: only earlier ones belong in, so leave the diagonal out."
-    if np.isclose(got, ((_WEIGHTS - 1 / 7) * earlier).sum(axis=1)[1:].mean()):
-        return "an even spread of row i goes to i + 1 films, not to all of them."
-    if np.isclose(got, ((_WEIGHTS - even) * earlier).sum(axis=1).mean()):
-        return "the first position has nobody before it: take the mean from the second on."
-    if not np.isclose(got, right):
-        return f"for the map of this check it is {right:.3f}, and you return {got:.3f}."
-
-
-_VALUES = _RNG.normal(size=(8, 3))
-
-
-@exercises.reference("9.4")
-def free_direction(values: np.ndarray) -> np.ndarray:
-    """A change of attention weights that no one notices. Shapes: (n, dim) → (n,)."""
-    return np.linalg.svd(np.vstack([values.T, np.ones(len(values))]))[2][-1]
-
-
-@exercises.checks_for("9.4")
-def _one_change(attempt):
-    return expect_array(attempt(_VALUES.copy()), (8,))
-
-
-@exercises.checks_for("9.4")
-def _unnoticed(attempt):
-    got = np.asarray(attempt(_VALUES.copy()), dtype=float)
-    if np.allclose(got, 0):
-        return "nothing changes, since your vector is 0: it must have length 1."
-    if not np.isclose(np.linalg.norm(got), 1):
-        return f"your vector has length {np.linalg.norm(got):.2f}: bring it to 1."
-    if not np.allclose(got @ _VALUES, 0, atol=1e-8):
-        return "added to the weights, your vector changes the mixture: got @ values is not 0."
-    if not np.isclose(got.sum(), 0, atol=1e-8):
-        return "the weights would no longer add up to 1: your vector must add up to 0."
+def _measured_well(attempt):
+    got = np.asarray(attempt(_X.copy(), _WEIGHTS.copy(), _SENT.copy()), dtype=float)
+    right, nothing = brought_lengths(_X, _WEIGHTS, _SENT), np.zeros_like(_X)
+    alone = brought_lengths(nothing, _WEIGHTS, _SENT)
+    if np.allclose(got, alone):
+        return "the position's own vector is missing: it belongs to what stands at i itself."
+    if np.allclose(got, alone + np.diag(np.linalg.norm(_X, axis=1))):
+        return "you add the two lengths on the diagonal: add the vectors first, then take the length."
+    if np.allclose(got, np.linalg.norm(_WEIGHTS[:, :, None] * _SENT + _X[:, None], axis=2)):
+        return "the own vector is added in the whole row: it belongs on the diagonal only."
+    if np.allclose(got, right.T):
+        return "rows and columns are exchanged: row i gets, column j brings."
+    if np.allclose(got, right / right.sum(axis=1, keepdims=True)):
+        return "these are shares: return the lengths as they are."
+    if np.allclose(got, right**2):
+        return "these are squares of the lengths."
+    if not np.allclose(got, right):
+        return "the lengths are not those of weight times what is sent, with x added on the diagonal."

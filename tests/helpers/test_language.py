@@ -141,7 +141,7 @@ def test_any_folder_in_the_form_of_a_hub_can_be_asked(small_llm):
 def test_more_tokens_than_a_model_reads_are_refused(small_llm):
     llm = language.load_llm(str(small_llm))  # reads 32
     language.log_likelihood(llm, "star " * 30, ["alien babe"])
-    with pytest.raises(CourseError, match="have 33 tokens, and .* reads 32 at most: tell it fewer films"):
+    with pytest.raises(CourseError, match=r"have 33 tokens, and .* reads 32 at most: tell it fewer films"):
         language.log_likelihood(llm, "star " * 31, ["alien", "alien babe"])
     with pytest.raises(CourseError, match="have 33 tokens"):
         language.write(llm, "star " * 13, tokens=20)
