@@ -203,42 +203,28 @@ def write(llm: Language, prompt: str, *, tokens: int = 30, end: str = "\n") -> s
 class Trace:
     """What a model did with one text.
 
-    Shapes: vectors (tokens, dim) that went in; states, layers + 1 of (tokens, dim); attention, layers of
-    (heads, tokens, tokens), a row a token that looks; logits (tokens, vocabulary), None for an encoder
+    Shapes: states, layers + 1 of (tokens, dim); attention, layers of (heads, tokens, tokens), a row a token that looks;
+    logits (tokens, vocabulary), None for an encoder
     """
 
     pieces: list[str]
-    vectors: Tensor
     states: list[Tensor]
     attention: list[Tensor]
     logits: Any
 
 
-def trace(language: Language, text: str, *, slopes: bool = False) -> Trace:
-    """Tokens, activations and attention weights of one text; with `slopes`, `vectors.grad` fills on `backward`."""
+@torch.no_grad()
+def trace(language: Language, text: str) -> Trace:
+    """Tokens, activations and attention weights of one text."""
     model = language.model
     codes = language.codes(text)
-    vectors = model.get_input_embeddings()(codes.pop("input_ids")).detach().requires_grad_(slopes)
     fast = model.config._attn_implementation
     model.set_attn_implementation("eager")  # the fast one keeps no weights
     try:
-        with torch.set_grad_enabled(slopes):
-            out = model(inputs_embeds=vectors, output_hidden_states=True, output_attentions=True, **codes)
+        out = model(**codes, output_hidden_states=True, output_attentions=True)
     finally:
         model.set_attn_implementation(fast)
     states = [state[0] for state in out.hidden_states]
     attention = [weights[0] for weights in out.attentions]
     logits = out.logits[0] if "logits" in out else None
-    return Trace(language.pieces(text), vectors, states, attention, logits)
-
-
-@torch.enable_grad()
-def token_gradients(llm: Language, prompt: str, answer: str) -> tuple[list[str], Tensor]:
-    """Gradient × input of the log-probability of the answer's first token, for each token of a prompt. (tokens,)"""
-    codes = llm.tokenizer(answer, add_special_tokens=False).input_ids
-    if not codes:
-        raise CourseError(f"the answer {answer!r} has no token: give the text whose probability is to be explained.")
-    seen = trace(llm, prompt, slopes=True)
-    log_probability = seen.logits[-1].log_softmax(dim=0)[codes[0]]
-    (slopes,) = torch.autograd.grad(log_probability, seen.vectors)
-    return seen.pieces, (slopes * seen.vectors.detach())[0].sum(dim=1)
+    return Trace(language.pieces(text), states, attention, logits)

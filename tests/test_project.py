@@ -98,6 +98,7 @@ def names_in(tree: ast.AST) -> set[str]:
 
 
 IMPLICIT = {"forward", "_repr_html_", "_render_traceback_"}  # methods that PyTorch and IPython call
+IMPLICIT |= {"_filter_train_interactions", "get_dataloader_train"}  # and RecTools
 
 
 def test_every_definition_is_reached_from_a_page_or_a_tool():

@@ -7,12 +7,11 @@ import numpy as np
 import pytest
 import shap
 import torch
-import transformers
 from captum.attr import FeatureAblation, InputXGradient, IntegratedGradients
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from helpers import explain, factorization, language, models
+from helpers import explain, factorization, models
 from helpers.errors import CourseError
 from helpers.recipes import trained
 
@@ -165,41 +164,6 @@ def test_more_steps_leave_a_smaller_gap():
     model = transformer(spread=1.0)
     gaps = [explain.integrated_gradients(model, HISTORY, TARGET, steps=n)[1].abs().mean() for n in (2, 8, 64)]
     assert gaps[0] > 3 * gaps[1] > 9 * gaps[2]
-
-
-@pytest.fixture(scope="module")
-def small_llm():
-    """A causal model of a few hundred weights, in double precision, far from its start."""
-    from tokenizers import Tokenizer, pre_tokenizers
-    from tokenizers.models import WordLevel
-
-    words = {word: code for code, word in enumerate(["<unk>", "<s>", "star", "wars", "alien", "babe"])}
-    tokenizer = Tokenizer(WordLevel(words, unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    options = {"n_layer": 1, "n_head": 2, "n_embd": 8, "n_positions": 32, "bos_token_id": 1, "eos_token_id": 1}
-    with models.seeded(0):
-        model = transformers.GPT2LMHeadModel(transformers.GPT2Config(vocab_size=6, **options)).double().eval()
-        with torch.no_grad():
-            for weights in model.parameters():
-                weights += 0.3 * torch.randn_like(weights)
-    return language.Language(
-        "small", transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="<unk>"), model
-    )
-
-
-def test_token_gradients_are_what_a_small_stretch_of_each_vector_does(small_llm):
-    pieces, ours = language.token_gradients(small_llm, "star wars star alien", "babe wars")
-    assert pieces == ["star", "wars", "star", "alien"] and ours.shape == (4,) and not ours.requires_grad
-    vectors = small_llm.model.get_input_embeddings()(torch.tensor([[2, 3, 2, 4]])).detach()
-
-    def surprise(place, stretch):
-        stretched = vectors.clone()
-        stretched[0, place] *= 1 + stretch
-        with torch.no_grad():
-            return float(small_llm.model(inputs_embeds=stretched).logits[0, -1].log_softmax(dim=0)[5])
-
-    slow = [(surprise(place, 1e-5) - surprise(place, -1e-5)) / 2e-5 for place in range(4)]
-    assert np.allclose(ours, slow, atol=1e-7) and np.abs(slow).max() > 0.05
 
 
 # Attention

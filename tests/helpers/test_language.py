@@ -85,9 +85,9 @@ def test_what_it_writes_is_the_likeliest_each_time(llm):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["encoder", "llm"])
-def test_looking_inside_changes_nothing_and_gives_slopes(kind, request):
+def test_looking_inside_changes_nothing(kind, request):
     model = request.getfixturevalue(kind)
-    seen = language.trace(model, "Star Wars (1977)", slopes=True)
+    seen = language.trace(model, "Star Wars (1977)")
     with torch.no_grad():
         plain = model.model(**model.codes("Star Wars (1977)"), output_hidden_states=True)
     assert (plain.hidden_states[-1][0] - seen.states[-1]).abs().max() < 1e-3
@@ -95,9 +95,7 @@ def test_looking_inside_changes_nothing_and_gives_slopes(kind, request):
     for weights in seen.attention:
         assert torch.allclose(weights.sum(dim=-1), torch.ones(()), atol=1e-4)
     assert (seen.logits is None) == (kind == "encoder")
-    seen.states[-1][-1].square().sum().backward()
-    assert seen.vectors.grad.abs().sum() > 0 and model.model.config._attn_implementation != "eager"
-    assert not language.trace(model, "Star Wars").vectors.requires_grad
+    assert not seen.states[-1].requires_grad and model.model.config._attn_implementation != "eager"
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of one process is read from /proc")
