@@ -310,10 +310,9 @@ def llm_rerank(*, source: str, number: int) -> dict[str, int]:
     liked = train[(train["user"] == user) & train.index.isin(movielens().liked().index)]
     told = liked.sort_values("timestamp", kind="stable")["item"].tolist()[-asking.HISTORY :]
     answers = [f"{titles[item]}\n" for item in listed]
-    after, prior = (
-        language.log_likelihood(llm, asking.liked_prompt([titles[item] for item in known]), answers)[0]
-        for known in (told, [])
-    )
+    liked_titles = [titles[item] for item in told]
+    after, _ = language.log_likelihood(llm, asking.liked_prompt(liked_titles), answers)
+    prior, _ = language.log_likelihood(llm, asking.liked_prompt([]), answers)
     first, second = ((values - values.mean()) / values.std() for values in (scores[listed], after))
     ranked = (first, after, prior, after - prior, first + second, 4 * first + second)
     at = int(np.flatnonzero(listed == wanted)[0])
