@@ -163,7 +163,7 @@ def _slopes(model: SequenceTransformer, history: Tensor, target: Tensor, vectors
 def rollout(attention: Sequence[Tensor]) -> Tensor:
     """Attention followed through the layers, if half of each step is what a position keeps of itself.
 
-    By hand in notebook 09, section 9.2.
+    By hand in notebook 09, section 9.4.
 
     Shapes:
         attention: layers of (batch, heads, length, length), a row a position that looks
