@@ -9,92 +9,52 @@ from helpers.exercises.checking import Exercises, expect_array
 exercises = Exercises()
 check, solution = exercises.check, exercises.solution
 
-_HISTORY = [3, 1, 4, 1, 5]
-
-
-def _score(history: list) -> float:
-    """A score in which place and company matter."""
-    return float(
-        sum(item * (k + 1) for k, item in enumerate(reversed(history))) + 2.5 * (4 in history and 5 in history)
-    )
+_SCORES = np.array([2.0, -1.0, 3.5, 3.0, 5.0, 3.5])
+_ALLOWED = np.array([True, True, True, True, False, True])
 
 
 @exercises.reference("10.1")
-def occlusion(score, history: list) -> np.ndarray:
-    """Fall of the score without each item. Shapes: (n,) → (n,)."""
-    return np.array([score(history) - score(history[:k] + history[k + 1 :]) for k in range(len(history))])
+def lead(scores: np.ndarray, film: int, allowed: np.ndarray) -> float:
+    """Score of a film less that of the best other allowed one. (items,), code, (items,)"""
+    others = allowed.copy()
+    others[film] = False
+    return float(scores[film] - scores[others].max())
 
 
 @exercises.checks_for("10.1")
-def _one_fall_each(attempt):
-    return expect_array(attempt(_score, list(_HISTORY)), (5,))
+def _a_number(attempt):
+    return expect_array(attempt(_SCORES.copy(), 3, _ALLOWED.copy()), ())
 
 
 @exercises.checks_for("10.1")
-def _falls_well(attempt):
-    given = list(_HISTORY)
-    got, right = np.asarray(attempt(_score, given), dtype=float), occlusion(_score, _HISTORY)
-    by_value = [_score(_HISTORY) - _score([i for i in _HISTORY if i != item]) for item in _HISTORY]
-    if given != _HISTORY:
-        return "your function changes the history it was given: build a new list for each removal."
-    if np.allclose(got, -right):
-        return "the sign is turned: positive is what speaks for the target, whole score minus the score without."
-    if np.allclose(got, [_score(_HISTORY[:k] + _HISTORY[k + 1 :]) for k in range(5)]):
-        return "these are the scores without each item: the fall is the whole score minus these."
-    if np.allclose(got, by_value):
-        return "an item that stands twice is removed at both places: leave out one place at a time."
-    if not np.allclose(got, right):
-        return f"for the history of this check it is {right.tolist()}, and you return {got.tolist()}."
-
-
-_X, _B = np.array([1.0, -2.0, 0.5]), np.array([0.2, 0.4, -0.3])
-
-
-def _slope(point: np.ndarray) -> np.ndarray:
-    """Slopes of x0² x1 + sin(x2)."""
-    return np.array([2 * point[0] * point[1], point[0] ** 2, np.cos(point[2])])
-
-
-@exercises.reference("10.2")
-def integrated_gradients(slope, x: np.ndarray, baseline: np.ndarray, steps: int) -> np.ndarray:
-    """Parts of the rise from baseline to x. Shapes: (dim,), (dim,) → (dim,)."""
-    way = x - baseline
-    slopes = [slope(baseline + (k + 0.5) / steps * way) for k in range(steps)]
-    return way * np.mean(slopes, axis=0)
-
-
-@exercises.checks_for("10.2")
-def _one_part_each(attempt):
-    return expect_array(attempt(_slope, _X.copy(), _B.copy(), 20), (3,))
-
-
-@exercises.checks_for("10.2")
-def _walked_well(attempt):
-    got, right = np.asarray(attempt(_slope, _X.copy(), _B.copy(), 20)), integrated_gradients(_slope, _X, _B, 20)
-    way = _X - _B
-    walk = lambda shift: way * np.mean([_slope(_B + (k + shift) / 20 * way) for k in range(20)], axis=0)
-    if np.allclose(got, way * _slope(_X)):
-        return "this is the slope at the end, times the way: take the mean of the slopes along the way."
-    if np.allclose(got, right / way):
-        return "these are mean slopes: multiply by x - baseline."
-    if np.allclose(got, right / way * _X):
-        return "multiply by the way, x - baseline, and not by x."
-    if np.allclose(got, walk(0.0)) or np.allclose(got, walk(1.0)):
-        return "the slopes are taken at the ends of the steps: take the middles, (k + 1/2) / steps."
-    if np.allclose(got, right * 20):
-        return "this is the sum of the slopes: take their mean, each step is 1 / steps long."
-    if np.allclose(got, integrated_gradients(_slope, _X, np.zeros(3), 20)):
-        return "your way begins at zeros: it begins at the baseline."
-    if not np.allclose(got, right):
-        return f"for the function of this check the parts are {right.round(3).tolist()}, yours {got.round(3).tolist()}."
+def _leads_well(attempt):
+    scores, allowed = _SCORES.copy(), _ALLOWED.copy()
+    got = float(attempt(scores, 3, allowed))
+    if not (np.array_equal(scores, _SCORES) and np.array_equal(allowed, _ALLOWED)):
+        return "your function changes what it was given: work on a copy."
+    if np.isclose(got, 3.0 - 5.0):
+        return "the film with the highest score is not allowed: compare with allowed ones only."
+    if np.isclose(got, 0.5):
+        return "the sign is turned: a film that is behind has a lead below 0."
+    if not np.isclose(got, -0.5):
+        return f"film 3 has 3.0 and the best other allowed one 3.5: its lead is -0.5, and you return {got:.2f}."
+    tied = float(attempt(_SCORES.copy(), 2, _ALLOWED.copy()))
+    if not np.isclose(tied, 0):
+        return f"films 2 and 5 have the same score: the lead is 0, and you return {tied:.2f}."
+    first = float(attempt(np.array([1.0, 4.0, 2.0]), 1, np.array([True, True, True])))
+    if np.isclose(first, 0):
+        return "the film is compared with itself: the best *other* one is asked for."
+    if not np.isclose(first, 2.0):
+        return f"a film with 4.0 before one with 2.0 leads by 2.0, and you return {first:.2f}."
 
 
 def _worth(inside: frozenset) -> float:
-    """A game of four: 0 and 1 need each other, 2 adds 1, 3 adds nothing; nobody reaches 0.5."""
-    return 0.5 + 3.0 * ({0, 1} <= inside) + 1.0 * (2 in inside) + 0.8 * ({0, 2} <= inside)
+    """A game of four: pairs and a three that need each other, 3 adds nothing; nobody reaches 0.5."""
+    pairs = 3.0 * ({0, 1} <= inside) + 0.8 * ({0, 2} <= inside)
+    return 0.5 + pairs + 1.0 * (2 in inside) + 2.4 * ({0, 1, 2} <= inside)
 
 
-@exercises.reference("10.3")
+@exercises.reference("10.2")
 def shapley(worth, n: int) -> np.ndarray:
     """Mean gain of each player over all orders. Returns (n,)."""
     values, orders = np.zeros(n), list(permutations(range(n)))
@@ -105,16 +65,24 @@ def shapley(worth, n: int) -> np.ndarray:
     return values / len(orders)
 
 
-@exercises.checks_for("10.3")
+@exercises.checks_for("10.2")
 def _one_value_each(attempt):
     return expect_array(attempt(_worth, 4), (4,))
 
 
-@exercises.checks_for("10.3")
+@exercises.checks_for("10.2")
 def _shared_well(attempt):
     got, right = np.asarray(attempt(_worth, 4), dtype=float), shapley(_worth, 4)
     everybody = frozenset(range(4))
     alone = [_worth(frozenset({k})) - _worth(frozenset()) for k in range(4)]
+    coalitions = [frozenset(group) for size in range(5) for group in combinations(range(4), size)]
+    banzhaf = [np.mean([_worth(c | {k}) - _worth(c) for c in coalitions if k not in c]) for k in range(4)]
+    if np.allclose(got, banzhaf):
+        return (
+            "this is the plain mean over all groups: in orders, groups of one size count as much as those of another."
+        )
+    if np.allclose(got, (np.array(alone) + [_worth(everybody) - _worth(everybody - {k}) for k in range(4)]) / 2):
+        return "this is the mean of coming first and coming last: the places between count, too."
     if np.allclose(got, right * 24):
         return "these are sums over all orders: divide by their number."
     if np.allclose(got, alone):
@@ -128,6 +96,7 @@ def _shared_well(attempt):
 
 
 _WATCHED = ["a", "b", "a", "c", "d"]
+_STUBBORN = ["a", "b", "c", "d"]
 
 
 def _recommend(history: list) -> str:
@@ -135,7 +104,7 @@ def _recommend(history: list) -> str:
     return "x" if "a" in history and ("c" in history or "d" in history) else "y"
 
 
-@exercises.reference("10.4")
+@exercises.reference("10.3")
 def smallest_set(recommend, history: list) -> list | None:
     """Positions of a smallest set whose removal changes the recommendation, or None."""
     usual = recommend(history)
@@ -146,7 +115,7 @@ def smallest_set(recommend, history: list) -> list | None:
     return None
 
 
-@exercises.checks_for("10.4")
+@exercises.checks_for("10.3")
 def _a_set_of_places(attempt):
     got = attempt(_recommend, list(_WATCHED))
     if got is None:
@@ -158,12 +127,16 @@ def _a_set_of_places(attempt):
         return f"without the positions {list(got)} the recommendation is still the same."
 
 
-@exercises.checks_for("10.4")
+@exercises.checks_for("10.3")
 def _none_is_smaller(attempt):
     got = attempt(_recommend, list(_WATCHED))
     if len(got) > 2:
         return f"your set has {len(got)} positions, and two are enough: try small sets first."
     if list(got) != sorted(got):
         return "the positions are not sorted."
+    if attempt(lambda history: len(history) > 1, list(_STUBBORN)) is None:
+        return "three of four have to go here, and your function finds no set: try larger sizes, too."
+    if attempt(lambda history: len(history) > 0, ["a", "b"]) != [0, 1]:
+        return "here only an empty history changes the answer: all items may go."
     if attempt(lambda history: "z", ["a", "b"]) is not None:
         return "where no removal changes anything, the answer is None."
