@@ -6,18 +6,15 @@ Used from notebook 09 on.
 """
 
 from collections.abc import Callable, Sequence
-from itertools import combinations
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from helpers.errors import CourseError
-from helpers.models import FeatureDotProduct, SequenceTransformer
+from helpers.models import SequenceTransformer
 
 MOST_PLAYERS = 16  # 65,536 coalitions
-ATTENTION = ("last", "mean", "rollout", "value")
 
 
 def target_scores(model: SequenceTransformer, history: Tensor, target: Tensor, vectors: Tensor | None = None) -> Tensor:
@@ -178,77 +175,6 @@ def rollout(attention: Sequence[Tensor]) -> Tensor:
     return share
 
 
-@torch.no_grad()
-def attention_scores(model: SequenceTransformer, history: Tensor, kind: str = "last") -> Tensor:
-    """How much the position that answers looks at each item, over all heads.
-
-    Args:
-        kind: "last", weights of the last layer; "mean", of all layers; "rollout"; or "value", weights of the last layer
-            times the length of what they bring
-    Shapes:
-        returns: (batch, length), 0 at padding
-    """
-    check_device(model, history)
-    if kind not in ATTENTION:
-        raise CourseError(f"there is no kind {kind!r} of attention scores: take one of {', '.join(ATTENTION)}.")
-    states, attention = model.ask(history)
-    if kind == "value":
-        row = _brought(model.blocks[-1], states[-2], attention[-1])
-    elif kind == "rollout":
-        row = rollout(attention)[:, -1]
-    else:
-        layers = attention if kind == "mean" else attention[-1:]
-        row = torch.stack(layers).mean(dim=(0, 2))[:, -1]  # over layers and heads: (batch, length)
-    if not model.causal:
-        row = row[:, :-1]  # a BERT's mask is no item of the history
-    dropped = history.shape[1] - row.shape[1]
-    row = torch.nn.functional.pad(row, (dropped, 0))
-    is_real = history != model.padding
-    return row * is_real
-
-
-def _brought(block: Any, state: Tensor, attn_weights: Tensor) -> Tensor:
-    """Lengths of what the last position takes from each, summed over heads: weights times values, sent through the
-    part of the output layer that belongs to the head. Shapes: (batch, length, dim), (batch, heads, length, length)
-    """
-    _, _, values = block.queries_keys_values(state)  # (batch, heads, length, dim / heads)
-    weight = block.from_heads.weight  # (dim, dim)
-    out = weight.unflatten(1, (block.heads, -1))  # (dim, heads, dim / heads)
-    sent = torch.einsum("bhlk,dhk->bhld", values, out)
-    looked = attn_weights[:, :, -1]  # (batch, heads, length)
-    brought = looked * sent.norm(dim=3)
-    return brought.sum(dim=1)
-
-
-# Exact parts of additive scores
-
-
-def linear_parts(seen: Tensor, weights: Tensor, target: Tensor) -> Tensor:
-    """What each seen item adds to a target's score where scores are seen @ weights (EASE, item-kNN).
-
-    Shapes: seen (batch, items), weights (items, items), target (batch,) → (batch, items), rows add up to the scores
-    """
-    toward_target = weights[:, target]  # (items, batch)
-    return seen * toward_target.T
-
-
-@torch.no_grad()
-def feature_parts(model: FeatureDotProduct, user: Tensor, item: Tensor) -> Tensor:
-    """Mean and the film's bias, the user's own part, each attribute of the user: (batch, 2 + attributes), rows add up
-    to the ratings.
-    """
-    q, b_item = model.items(item)  # (batch, dim), (batch,)
-    of_film = model.mean + b_item
-    match = model.user_factors(user) * q
-    own = model.user_bias[user] + match.sum(dim=1)
-    vector_effect = model.user_effect[:, :-1]  # (attributes, dim)
-    bias_effect = model.user_effect[:, -1]  # (attributes,)
-    of_attribute = q @ vector_effect.T + bias_effect  # (batch, attributes)
-    effects = model.user_features[user] * of_attribute
-    not_effects = torch.stack([of_film, own], dim=1)  # (batch, 2)
-    return torch.cat([not_effects, effects], dim=1)
-
-
 # Shapley values. A game is a function of coalitions: (n, players) of truth values → (n,) what they reach together.
 
 Game = Callable[[Tensor], Tensor]
@@ -362,64 +288,3 @@ def influence(features: np.ndarray, ratings: np.ndarray, asked: np.ndarray, *, r
     left_over = ratings - features @ fitted
     reach = features @ inverse @ asked  # how far each rating moves the prediction, (rated,)
     return reach * left_over / (1 - leverage)
-
-
-@torch.no_grad()
-def counterfactual(
-    model: SequenceTransformer,
-    history: Tensor,
-    unseen: Tensor,
-    *,
-    most: int = 5,
-    exact: bool = False,
-) -> tuple[int, Tensor | None]:
-    """The recommendation, and a small set of past items without which another item would be recommended.
-
-    Greedy removes what costs the recommendation most of its lead, again and again; exact tries all sets, small ones
-    first; in notebook 10, section 10.6.
-
-    Shapes:
-        history: (length,); unseen: (items,), True for what may be recommended
-        returns: the recommended item; places in the history, or None if no set of up to `most` items suffices
-    Source: Tran et al., *Counterfactual Explanations for Neural Recommenders*, SIGIR 2021, 1627-1631.
-    """
-    check_device(model, history, unseen)
-    if not unseen.any():
-        raise CourseError("nothing may be recommended: `unseen` is False for every item.")
-    is_real = history != model.padding
-    places = is_real.nonzero()[:, 0].tolist()
-    allowed_scores = model.scores(history[None]).masked_fill(~unseen, -torch.inf)
-    target = allowed_scores.argmax(dim=1)
-    check_history(model, history[None], target)
-    chosen: tuple[int, ...] = ()
-    for size in range(1, min(most, len(places)) + 1):
-        if exact:
-            tried = list(combinations(places, size))
-        else:
-            left = [place for place in places if place not in chosen]
-            tried = [(*chosen, place) for place in left]
-        sets = torch.tensor(tried, device=history.device)  # (sets, size)
-        leads = torch.cat([_leads(model, history, part, unseen, int(target)) for part in sets.split(512)])
-        best = int(leads.argmin())
-        chosen = tried[best]
-        if leads.min() < 0:
-            return int(target), torch.tensor(sorted(chosen))
-    return int(target), None
-
-
-def _leads(
-    model: SequenceTransformer,
-    history: Tensor,
-    sets: Tensor,
-    unseen: Tensor,
-    target: int,
-) -> Tensor:
-    """How far the target stays ahead of all others without each set of items. Shape: (sets,)"""
-    kept = torch.ones(len(sets), len(history), dtype=torch.bool, device=history.device)
-    kept = kept.scatter(1, sets, False)  # (sets, length)
-    left = keep(history.expand(len(sets), -1), kept, model.padding)
-    scores = model.scores(left)  # (sets, items)
-    rivals = unseen.clone()
-    rivals[target] = False
-    of_rivals = scores.masked_fill(~rivals, -torch.inf)
-    return scores[:, target] - of_rivals.amax(dim=1)

@@ -1,7 +1,7 @@
 """Attributions against other libraries, loops and exhaustive search; laws that they must obey; what is refused."""
 
 import math
-from itertools import combinations, permutations
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -188,86 +188,6 @@ def test_rollout_of_one_layer_that_looks_at_all_alike_is_known():
     assert torch.allclose(explain.rollout([alike])[0], torch.tensor(wanted))
 
 
-def attention_by_hand(model, row, kind):
-    """One history without its padding, layers, heads and positions in loops: what its last position looks at."""
-    codes = [code for code in row.tolist() if code != PAD]
-    asked = codes if model.causal else [*codes, model.mask][-LENGTH:]
-    with torch.no_grad():
-        states, attention = model.look(torch.tensor([asked]))
-    n, heads = len(asked), range(HEADS)
-    if kind in ("last", "mean"):
-        layers = attention if kind == "mean" else attention[-1:]
-        looked = [sum(float(a[0, h, -1, k]) for a in layers for h in heads) / HEADS / len(layers) for k in range(n)]
-    elif kind == "rollout":
-        share = np.eye(n)
-        for weights in attention:
-            share = (np.mean([weights[0, h].numpy() for h in heads], axis=0) + np.eye(n)) / 2 @ share
-        looked = share[-1].tolist()
-    else:
-        block, size = model.blocks[-1], DIM // HEADS
-        with torch.no_grad():
-            seen = block.attention_norm(states[-2][0])
-        looked = [0.0] * n
-        for h in heads:
-            of_head = slice(2 * DIM + h * size, 2 * DIM + (h + 1) * size)  # after all queries and all keys
-            W, b = block.to_heads.weight[of_head].detach(), block.to_heads.bias[of_head].detach()
-            back = block.from_heads.weight[:, h * size : (h + 1) * size].detach()
-            for k in range(n):
-                looked[k] += float(attention[-1][0, h, -1, k]) * float((back @ (W @ seen[k] + b)).norm())
-    return ([0.0] * LENGTH + (looked if model.causal else looked[:-1]))[-LENGTH:]
-
-
-@both
-@pytest.mark.parametrize("kind", ["last", "mean", "rollout", "value"])
-def test_attention_scores_are_those_of_each_history_alone(causal, kind):
-    model = transformer(causal)
-    ours = explain.attention_scores(model, HISTORY, kind)
-    wanted = torch.tensor([attention_by_hand(model, row, kind) for row in HISTORY])
-    assert torch.allclose(ours, wanted, atol=1e-5) and (ours[HISTORY == PAD] == 0).all() and ours.max() > 0.1
-    assert (ours[0, 0] == 0) == (not causal)  # a BERT drops the oldest of a full history
-
-
-# Exact parts of additive scores
-
-
-def test_parts_of_linear_scores_add_up_item_by_item():
-    rng = np.random.default_rng(1)
-    seen, weights = (torch.tensor(rng.random(shape)) for shape in ((4, 7), (7, 7)))
-    seen, target = (seen > 0.5).double(), torch.tensor([2, 6, 0, 2])
-    parts = explain.linear_parts(seen, weights, target)
-    assert torch.allclose(parts.sum(dim=1), (seen @ weights)[torch.arange(4), target])
-    for u in range(4):
-        for j in range(7):
-            assert parts[u, j] == seen[u, j] * weights[j, target[u]]
-
-
-@pytest.fixture
-def rater():
-    """A model with attributes, biases that differ, and pairs to rate."""
-    rng = torch.Generator().manual_seed(3)
-    of_users, of_items = (torch.randn(shape, generator=rng) for shape in ((5, 4), (9, 3)))
-    model = models.FeatureDotProduct(of_users, of_items, DIM, mean=3.5, spread=0.8, seed=0)
-    with torch.no_grad():
-        for bias in (model.user_bias, model.item_bias):
-            bias += torch.randn(bias.shape, generator=rng)
-    return model, torch.tensor([0, 4, 2]), torch.tensor([8, 1, 1])
-
-
-def test_the_part_of_an_attribute_is_what_the_rating_loses_without_it(rater):
-    model, user, item = rater
-    parts, rated = explain.feature_parts(model, user, item), model(user, item)
-    assert parts.shape == (3, 2 + 4) and torch.allclose(parts.sum(dim=1), rated, atol=1e-5)
-    described = model.user_features.clone()
-    for a in range(4):
-        model.user_features[:, a] = 0
-        assert torch.allclose(parts[:, 2 + a], rated - model(user, item), atol=1e-5)
-        model.user_features.copy_(described)
-    model.user_features.zero_()
-    with torch.no_grad():
-        model.user_bias.zero_(), model.user_factors.weight.zero_()
-    assert torch.allclose(parts[:, 0], model(user, item), atol=1e-5)  # what an unknown user would get
-
-
 # Shapley values
 
 
@@ -382,52 +302,6 @@ def test_influence_foretells_a_whole_factorization_without_the_rating():
     assert 0.7 < np.polyfit(ours, real, 1)[0] < 1.4  # of the same size, too
 
 
-# Counterfactuals
-
-
-@both
-def test_counterfactuals_change_the_recommendation_and_exact_ones_are_smallest(causal):
-    rng, sizes = np.random.default_rng(6), []
-    for seed in range(14):
-        model, codes = transformer(causal, seed=seed), rng.integers(0, ITEMS, 3 + seed % 6).tolist()
-        history, unseen = torch.tensor(packed(codes)), torch.tensor([item not in codes for item in range(ITEMS)])
-        every = [out for k in range(len(codes) + 1) for out in combinations(range(len(codes)), k)]
-        left = [packed([c for k, c in enumerate(codes) if k not in out]) for out in every]
-        best = [max(np.flatnonzero(unseen), key=lambda item, row=row: row[item]) for row in all_scores(model, left)]
-        changes = [out for out, item in zip(every, best, strict=True) if item != best[0]]  # the small ones first
-        smallest = len(changes[0]) if changes else None
-        for exact in (True, False):
-            target, places = explain.counterfactual(model, history, unseen, most=LENGTH, exact=exact)
-            assert target == best[0]
-            if places is not None:
-                assert tuple(int(place) - LENGTH + len(codes) for place in places) in changes
-            if exact:
-                assert (None if places is None else len(places)) == smallest
-            if smallest and smallest > 1:
-                few = explain.counterfactual(model, history, unseen, most=smallest - 1, exact=exact)
-                assert few == (best[0], None)
-        sizes.append(smallest)
-    assert {1, 2, None} <= set(sizes)
-
-
-def test_greedy_removes_what_costs_most_lead_step_by_step():
-    lengths = []
-    for seed in range(20):
-        model, codes = transformer(seed=seed), np.random.default_rng(seed).permutation(ITEMS)[:7].tolist()
-        unseen = torch.tensor([item not in codes for item in range(ITEMS)])
-        target, places = explain.counterfactual(model, torch.tensor(packed(codes)), unseen, most=7)
-        left, lead = list(codes), 1.0
-        while left and lead >= 0:
-            tried = [[c for c in left if c != code] for code in left]
-            scores = all_scores(model, [packed(codes) for codes in tried])
-            leads = scores[:, target] - np.delete(np.where(unseen, scores, -np.inf), target, axis=1).max(axis=1)
-            left, lead = tried[leads.argmin()], leads.min()
-        removed = [place for place, code in enumerate(packed(codes)) if code not in [*left, PAD]]
-        assert (None if places is None else places.tolist()) == (removed if lead < 0 else None)
-        lengths.append(len(removed))
-    assert len(set(lengths)) > 2
-
-
 # What goes in
 
 
@@ -487,16 +361,3 @@ def test_baselines_of_another_shape_and_too_few_steps_are_refused():
         assert f"baseline {wrong}" in (message := refusal(call)) and f"({DIM},) or (5, {LENGTH}, {DIM})" in message
     message = refusal(lambda: explain.integrated_gradients(transformer(), HISTORY, TARGET, steps=1))
     assert "steps = 1" in message and "two steps" in message
-
-
-def test_unknown_kinds_of_attention_scores_are_refused_with_the_known_ones():
-    message = refusal(lambda: explain.attention_scores(transformer(), HISTORY, "flow"))
-    assert "'flow'" in message and "last, mean, rollout, value" in message
-
-
-def test_a_history_that_holds_the_recommendation_has_no_counterfactual():
-    model, everything = transformer(), torch.ones(ITEMS, dtype=torch.bool)
-    history, only = torch.tensor(packed([4, 1, 2])), torch.arange(ITEMS) == 4
-    assert "holds its target" in refusal(lambda: explain.counterfactual(model, history, only))
-    empty = torch.full((LENGTH,), PAD)
-    assert "only padding" in refusal(lambda: explain.counterfactual(model, empty, everything))
