@@ -101,7 +101,7 @@ def integrated_gradients(
 ) -> tuple[Tensor, Tensor]:
     """Slopes along the way from a baseline (zero vectors) to the vectors of the items, times that way.
 
-    Built in notebook 10, section 10.3, as `by_midpoints`.
+    Built in notebook 10, section 10.3, as `along_the_way`.
 
     Shapes:
         baseline: (dim,) or (batch, length, dim)
