@@ -228,6 +228,11 @@ def check_histories(sequences: Sequence[np.ndarray], length: int, users: int) ->
     """Refuse histories of which too few are long enough for what a page shows."""
     lengths = np.array([len(codes) for codes in sequences])
     enough = int((lengths >= length).sum())
+    if enough < users and len(sequences) == 1:
+        raise CourseError(
+            f"the user asked for has {lengths[0]} items before the last one, and an explanation needs {length}: name "
+            "another one as USER."
+        )
     if enough < users:
         raise CourseError(
             f"{enough} users have {length} items or more before their last one, and this page shows such histories of "

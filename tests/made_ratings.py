@@ -47,8 +47,10 @@ def made_file(folder: Path, kind: str) -> str:
     if size not in SIZES:
         return kind
     ratings, films = made_ratings(*SIZES[size])
+    short = ratings.head(3).assign(userId=[900, 901, 901])  # a user with one item, one with two
     changed = {
         "": ratings,
+        "short": pd.concat([ratings, short]),
         "log": ratings.drop(columns="rating"),
         "no times": ratings.drop(columns="timestamp"),
         "fifths": ratings.assign(rating=ratings["rating"] / 5),

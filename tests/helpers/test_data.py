@@ -284,3 +284,11 @@ def test_ratings_without_times_get_an_order_that_is_drawn():
     assert sorted(drawn.table["timestamp"]) == list(range(len(ratings.table)))
     assert drawn.table["timestamp"].tolist() == data.in_drawn_order(ratings).table["timestamp"].tolist()
     assert drawn.table["timestamp"].tolist() != data.in_drawn_order(ratings, seed=1).table["timestamp"].tolist()
+
+
+@pytest.mark.parametrize(("lengths", "said"), [([1], "name another one as USER"), ([3, 1, 0], "1 users have 2 items")])
+def test_histories_too_short_to_be_explained_are_refused_with_the_remedy(lengths, said):
+    histories = [np.arange(length) for length in lengths]
+    with pytest.raises(CourseError, match=said):
+        data.check_histories(histories, 2, users=len(lengths))
+    data.check_histories([np.arange(2)], 2, users=1)

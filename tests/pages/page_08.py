@@ -6,7 +6,7 @@ from expected import between
 from helpers.exercises import ex08
 
 SETS = [
-    {"STEPS": 20, "FEATURES": 40, "DATASET": "SMALL", "LEAST_RATINGS": 5},
+    {"STEPS": 20, "FEATURES": 40, "DATASET": "SMALL short", "LEAST_RATINGS": 5},
     {"STEPS": 20, "FEATURES": 40, "DATASET": "LARGE"},
     {"STEPS": 20, "FEATURES": 16},
     {"STEPS": 20, "FEATURES": 40, "LEAST_RATINGS": 60},

@@ -9,7 +9,7 @@ from helpers import explain, models
 from helpers.exercises import ex09
 
 SETS = [
-    {"PLANTED": 60, "ASKED_USERS": 10, "PLANTED_SEEDS": 3, "DATASET": "SMALL"},
+    {"PLANTED": 60, "ASKED_USERS": 10, "PLANTED_SEEDS": 3, "DATASET": "SMALL short"},
     {"PLANTED": 100, "ASKED_USERS": 10, "PLANTED_SEEDS": 3},
     {"PLANTED": 60, "ASKED_USERS": 12, "PLANTED_SEEDS": 3},
 ]

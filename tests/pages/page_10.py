@@ -12,7 +12,7 @@ from helpers.exercises import ex10
 
 QUICK = {"PLANTED_SEEDS": 3, "CHECKED_USERS": 12, "ORDERS": 10, "RANK": 3}
 SETS = [
-    QUICK | {"DATASET": "SMALL", "USER": "3", "LISTS_OUT": "lists.csv"},
+    QUICK | {"DATASET": "SMALL short", "USER": "3", "LISTS_OUT": "lists.csv"},
     QUICK | {"DATASET": "SMALL log", "USER": "3"},
     QUICK | {"DATASET": "LARGE", "USER": "3"},
     QUICK | {"USER": "2", "RIDGE": 20.0},
