@@ -1,6 +1,8 @@
 """The exercises of a page: a reference and checks each; a check names the likely mistake."""
 
+import copy
 import dis
+import functools
 import inspect
 import textwrap
 from collections.abc import Callable, Set
@@ -16,9 +18,13 @@ class Exercises:
     """The exercises of one notebook: a reference and its checks each, registered by decorators.
 
     A check takes the learner's function and returns None, or a sentence that names the likely mistake.
+
+    Args:
+        keep_inputs: whether an attempt must leave the arrays and lists that it is given as they are
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_inputs: bool = False) -> None:
+        self.keep_inputs = keep_inputs
         self.references: dict[str, Callable] = {}
         self.checks: dict[str, list[Callable[[Callable], str | None]]] = {}
 
@@ -49,9 +55,12 @@ class Exercises:
         """The sentence that `check` shows."""
         if is_stub(attempt):
             return "not attempted yet."
+        asked = _keeping(attempt) if self.keep_inputs else attempt
         for check in self.checks[number]:
             try:
-                mistake = check(attempt)
+                mistake = check(asked)
+            except _Changed:
+                mistake = "your function changes what it is given: work on a copy."
             except Exception as error:
                 mistake = f"your function stopped with {type(error).__name__}: {error}"
             if mistake:
@@ -68,6 +77,25 @@ class Exercises:
     def _known(self, number: str) -> None:
         if number not in self.references:
             raise CourseError(f"there is no exercise {number!r} here: it is one of {', '.join(self.references)}.")
+
+
+class _Changed(Exception):
+    """An attempt has changed what it was given."""
+
+
+def _keeping(attempt: Callable) -> Callable:
+    """The same function, which raises `_Changed` where it has changed an array or list that it was given."""
+
+    @functools.wraps(attempt)
+    def kept(*given):
+        before = [copy.copy(one) for one in given]
+        result = attempt(*given)
+        for one, old in zip(given, before, strict=True):
+            if isinstance(one, np.ndarray | list) and not np.array_equal(one, old):
+                raise _Changed
+        return result
+
+    return kept
 
 
 def is_stub(function: Callable) -> bool:

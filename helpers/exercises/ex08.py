@@ -4,13 +4,13 @@ import numpy as np
 
 from helpers.exercises.checking import Exercises, expect_array
 
-exercises = Exercises()
+exercises = Exercises(keep_inputs=True)
 check, solution = exercises.check, exercises.solution
 
 _RNG = np.random.default_rng(8)
-_SCORES = np.array([0.1, 0.7, 0.7, 0.3, 0.9, 0.2, 0.4, 0.8, 0.6])
-_LABELS = np.array([0, 1, 0, 0, 1, 1, 0, 0, 1], dtype=bool)
-_GROUPS = np.array([4, 4, 4, 4, 2, 2, 2, 2, 7])
+_SCORES = np.array([0.7, 0.6, 0.4, 0.5, 0.7, 0.2, 0.1, 0.9, 0.7, 0.7001, 0.4, 0.8, 0.7, 0.3])
+_LABELS = np.array([0, 0, 0, 1, 0, 1, 0, 0, 0, 0, 0, 1, 1, 0], dtype=bool)
+_GROUPS = np.array([7, 7, 4, 4, 0, 7, 7, 2, 2, 0, 4, 4, 0, 4])
 
 
 @exercises.reference("8.1")
@@ -54,7 +54,7 @@ def _pairs_well(attempt):
     if np.isclose(got, right * same.sum() / same.size):
         return "you divide by all pairs: divide by those within groups."
     if not np.isclose(got, right):
-        return f"for the nine scores of this check it is {right:.3f}, and you return {got:.3f}."
+        return f"for the 14 scores of this check it is {right:.3f}, and you return {got:.3f}."
 
 
 _P, _Q = _RNG.normal(size=(6, 3)) * [0.3, 1.0, 2.0], _RNG.normal(size=(5, 3))
@@ -88,7 +88,7 @@ def _no_stretch(attempt):
 
 
 _STATES = _RNG.normal(size=(7, 5)) + 1.0
-_DIRECTIONS = np.array([[0.0, 3.0, 0.0, 4.0, 0.0], [1.0, 1.0, 0.0, 1.0, 0.0]])  # neither of length 1 nor right-angled
+_DIRECTIONS = np.array([[0.0, 3, 0, 4, 0], [1, 1, 0, 1, 0], [0, 2, 1, 0, 1]])  # neither of length 1 nor right-angled
 
 
 @exercises.reference("8.3")
@@ -117,13 +117,17 @@ def _as_many_states(attempt):
 def _one_direction(attempt):
     got, one = np.asarray(attempt(_STATES.copy(), _DIRECTIONS[:1].copy()), dtype=float), _DIRECTIONS[:1]
     right = remove_all(_STATES, one)
-    if np.allclose(got, _all_at_once(_STATES, one)):
+    if np.allclose(got, _all_at_once(_STATES, one), atol=1e-5):
         return "the direction has length 5 here, so you take off too much: bring it to length 1 first."
-    if np.allclose(got, _STATES - right):
+    if np.allclose(got, _STATES - right, atol=1e-5):
         return "this is what points along the direction: subtract it from the states."
-    if np.allclose(got, right + (_STATES - right).mean(axis=0)):
+    if np.allclose(got, right + (_STATES - right).mean(axis=0), atol=1e-5):
         return "the mean of the states still points along the direction: here it is to go, too."
-    if not np.allclose(got, right):
+    if not np.allclose(got, right, atol=1e-5) and np.allclose(got @ one.T, 0, atol=1e-5):
+        return (
+            "the dot products are 0, but more than the part along the direction has changed: take off that part only."
+        )
+    if not np.allclose(got, right, atol=1e-5):
         return (
             "with a single direction the states that are left should have dot product 0 with it, and you return others."
         )
@@ -133,9 +137,11 @@ def _one_direction(attempt):
 def _no_part_left(attempt):
     got = np.asarray(attempt(_STATES.copy(), _DIRECTIONS.copy()), dtype=float)
     unit = _DIRECTIONS / np.linalg.norm(_DIRECTIONS, axis=1, keepdims=True)
-    if np.allclose(got, _one_after_another(_STATES, _DIRECTIONS)):
+    if np.allclose(got, _one_after_another(_STATES, _DIRECTIONS), atol=1e-5):
         return "you remove one after the other: the second step brings some of the first direction back."
-    if np.allclose(got, _all_at_once(_STATES, unit)):
+    if np.allclose(got, _all_at_once(_STATES, unit), atol=1e-5):
         return "these directions share a part, which is taken off twice: make them right-angled first."
-    if not np.allclose(got, remove_all(_STATES, _DIRECTIONS)):
-        return "with two directions some part in them is left, or more than that is gone."
+    if not np.allclose(got, remove_all(_STATES, _DIRECTIONS), atol=1e-5):
+        if np.allclose(got @ _DIRECTIONS.T, 0, atol=1e-5):
+            return "the dot products are 0, but more than the part in the three directions is gone."
+        return f"with three directions some dot product is {np.abs(got @ _DIRECTIONS.T).max():.2g}, not 0."

@@ -4,7 +4,7 @@ import numpy as np
 
 from helpers.exercises.checking import Exercises, expect_array
 
-exercises = Exercises()
+exercises = Exercises(keep_inputs=True)
 check, solution = exercises.check, exercises.solution
 
 _RNG = np.random.default_rng(9)
@@ -26,7 +26,7 @@ class _Model:
         return total
 
 
-_HISTORY, _TARGETS = np.array([2, 5, 1, 2]), np.array([7, 3])
+_HISTORY, _TARGETS = np.array([2, 5, 1, 2]), np.array([7, 1])
 
 
 @exercises.reference("9.1")
@@ -51,6 +51,8 @@ def _a_table(attempt):
 def _fell_well(attempt):
     model, right = _Model(), falls(_Model(), _HISTORY, _TARGETS)
     got = np.asarray(attempt(model, _HISTORY.copy(), _TARGETS.copy()), dtype=float)
+    whole_table = falls(_Model(), _HISTORY, np.arange(8))
+    first = np.r_[right[:3], falls(_Model(), _HISTORY, _TARGETS)[:1]]
     if np.allclose(got, -right):
         return "the sign is turned: what falls without a film spoke for it, so whole minus what is left."
     if np.allclose(got, falls(_Model(), _HISTORY, _TARGETS) - _Model()(_HISTORY)[_TARGETS]):
@@ -66,16 +68,26 @@ def _fell_well(attempt):
             f"the falls are right, and the model was asked {model.asked} times: 5 are enough, for all targets at once."
         )
     if not np.allclose(got, right):
-        return "the falls are not those of leaving out one place at a time, the others in their order."
+        if np.allclose(got, right.astype(int)):
+            return "the falls lost their fractions: fill an array of floats, not one of whole numbers."
+        if np.allclose(got, whole_table[:, :2]):
+            return "column j is for item j: it should be for item targets[j]."
+        if np.allclose(got, np.abs(right)):
+            return "the sign is lost: a film may speak against a target."
+        if np.allclose(got, first):
+            return "film 2 stands there twice: for its second place you leave out the first."
+        if np.allclose(got, falls(_Model(), _HISTORY[::-1], _TARGETS)[::-1]):
+            return "the falls are those of another order: leave out one place at a time, the others in their order."
+        return "these are not the falls: entry (k, j) is whole minus without place k, for targets[j]."
 
 
 def _attention(*shape: int) -> np.ndarray:
-    """Weights of a GPT, rows add up to 1."""
-    weights = _RNG.random(shape) * np.tri(shape[-1])
+    """Weights that hide nothing, rows add up to 1."""
+    weights = _RNG.random(shape)
     return weights / weights.sum(axis=-1, keepdims=True)
 
 
-_LAYERS = _attention(3, 2, 5, 5)
+_LAYERS = _attention(3, 4, 5, 5)
 
 
 @exercises.reference("9.2")
@@ -112,9 +124,12 @@ def _rolled_well(attempt):
         return (
             "the map is not the product, over the layers, of share times the mean of the heads plus the rest of itself."
         )
+    for share in (0, 1):
+        if not np.allclose(attempt(_LAYERS.copy(), share), rollout(_LAYERS, share)):
+            return f"with share {share} the map is another one."
 
 
-_X, _SENT, _WEIGHTS = _RNG.normal(size=(5, 3)), _RNG.normal(size=(5, 3)), _attention(5, 5)
+_X, _SENT, _WEIGHTS = _RNG.normal(size=(5, 3)), _RNG.normal(size=(5, 3)), _RNG.random((5, 5))
 
 
 @exercises.reference("9.3")

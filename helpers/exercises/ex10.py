@@ -6,7 +6,7 @@ import numpy as np
 
 from helpers.exercises.checking import Exercises, expect_array
 
-exercises = Exercises()
+exercises = Exercises(keep_inputs=True)
 check, solution = exercises.check, exercises.solution
 
 _SCORES = np.array([2.0, -1.0, 3.5, 3.0, 5.0, 3.5])
@@ -28,16 +28,16 @@ def _a_number(attempt):
 
 @exercises.checks_for("10.1")
 def _leads_well(attempt):
-    scores, allowed = _SCORES.copy(), _ALLOWED.copy()
-    got = float(attempt(scores, 3, allowed))
-    if not (np.array_equal(scores, _SCORES) and np.array_equal(allowed, _ALLOWED)):
-        return "your function changes what it was given: work on a copy."
+    got = float(attempt(_SCORES.copy(), 3, _ALLOWED.copy()))
     if np.isclose(got, 3.0 - 5.0):
         return "the film with the highest score is not allowed: compare with allowed ones only."
     if np.isclose(got, 0.5):
         return "the sign is turned: a film that is behind has a lead below 0."
     if not np.isclose(got, -0.5):
         return f"film 3 has 3.0 and the best other allowed one 3.5: its lead is -0.5, and you return {got:.2f}."
+    below = float(attempt(np.array([9.0, -4.0, -1.0, -2.0]), 3, np.array([False, True, True, True])))
+    if not np.isclose(below, -1.0):
+        return f"a film with -2.0 and an allowed other with -1.0: its lead is -1.0, and you return {below:.2f}."
     tied = float(attempt(_SCORES.copy(), 2, _ALLOWED.copy()))
     if not np.isclose(tied, 0):
         return f"films 2 and 5 have the same score: the lead is 0, and you return {tied:.2f}."
@@ -50,6 +50,7 @@ def _leads_well(attempt):
 
 def _worth(inside: frozenset) -> float:
     """A game of four: pairs and a three that need each other, 3 adds nothing; nobody reaches 0.5."""
+    inside = frozenset(inside)
     pairs = 3.0 * ({0, 1} <= inside) + 0.8 * ({0, 2} <= inside)
     return 0.5 + pairs + 1.0 * (2 in inside) + 2.4 * ({0, 1, 2} <= inside)
 
@@ -85,6 +86,8 @@ def _shared_well(attempt):
         return "this is the mean of coming first and coming last: the places between count, too."
     if np.allclose(got, right * 24):
         return "these are sums over all orders: divide by their number."
+    if np.allclose(got, right * 6) or np.allclose(got, right * 4):
+        return "you divide by another number than that of the orders."
     if np.allclose(got, alone):
         return "this is what each adds when it comes first: take the mean over all orders."
     if np.allclose(got, [_worth(everybody) - _worth(everybody - {k}) for k in range(4)]):
@@ -95,8 +98,7 @@ def _shared_well(attempt):
         return f"for the game of this check the values are {right.round(3).tolist()}, yours {got.round(3).tolist()}."
 
 
-_WATCHED = ["a", "b", "a", "c", "d"]
-_STUBBORN = ["a", "b", "c", "d"]
+_WATCHED = ["a", "c", "b", "d", "a"]
 
 
 def _recommend(history: list) -> str:
@@ -120,23 +122,37 @@ def _a_set_of_places(attempt):
     got = attempt(_recommend, list(_WATCHED))
     if got is None:
         return "your function finds no set, and there are some: is the `return` missing?"
+    if not isinstance(got, list):
+        return f"your function returns a {type(got).__name__}: return a list."
     if any(isinstance(place, str) for place in got):
         return "the set holds items: positions are asked for, since an item may stand twice."
     left = [item for k, item in enumerate(_WATCHED) if k not in got]
     if _recommend(left) == "x":
-        return f"without the positions {list(got)} the recommendation is still the same."
+        return f"without the positions {got} the recommendation is still the same."
+    if attempt(lambda history: len(history) > 0, ["a", "b"]) is None:
+        return "here only an empty history changes the answer: all items may go."
 
 
 @exercises.checks_for("10.3")
 def _none_is_smaller(attempt):
-    got = attempt(_recommend, list(_WATCHED))
-    if len(got) > 2:
-        return f"your set has {len(got)} positions, and two are enough: try small sets first."
-    if list(got) != sorted(got):
-        return "the positions are not sorted."
-    if attempt(lambda history: len(history) > 1, list(_STUBBORN)) is None:
-        return "three of four have to go here, and your function finds no set: try larger sizes, too."
-    if attempt(lambda history: len(history) > 0, ["a", "b"]) != [0, 1]:
-        return "here only an empty history changes the answer: all items may go."
+    games = [
+        (_recommend, _WATCHED),
+        (lambda history: len(history) > 1, ["a", "b", "c", "d"]),
+        (lambda history: len(history) > 0, ["a", "b", "c", "d"]),
+        (lambda history: history.count("a") > 1, ["b", "a", "c", "a"]),  # one of two copies is enough
+        (_recommend, ["a", "c", "d"]),  # here one is enough; no part of the other two is
+        (_recommend, ["c", "d", "a"]),
+    ]
+    for recommend, history in games:
+        got, right = attempt(recommend, list(history)), smallest_set(recommend, list(history))
+        if got is None:
+            return f"{len(right)} of {len(history)} have to go here, and your function finds no set: try larger sizes."
+        left = [item for k, item in enumerate(history) if k not in got]
+        if recommend(left) == recommend(list(history)):
+            return f"without the positions {list(got)} of {history} the recommendation is still the same."
+        if len(got) > len(right):
+            return f"your set has {len(got)} positions, and {len(right)} are enough: try all sets, small ones first."
+        if list(got) != sorted(got):
+            return "the positions are not sorted."
     if attempt(lambda history: "z", ["a", "b"]) is not None:
         return "where no removal changes anything, the answer is None."

@@ -55,6 +55,16 @@ def differences(s, d):
     return ex08.remove_all(s, d) + (s - ex08.remove_all(s, d)).mean(axis=0)
 
 
+def neighbours_only(scores, labels, groups):
+    cuts = np.flatnonzero(np.diff(groups)) + 1
+    parts = np.concatenate([np.full(len(part), k) for k, part in enumerate(np.split(groups, cuts))])
+    return ex08.auc_within(scores, labels, parts)
+
+
+def first_two_only(states, directions):
+    return ex08.remove_all(states, directions[:2])
+
+
 MISTAKES = [
     ("8.1", lambda s, y, g: pairs(s, y, g)[0][pairs(s, y, g)[2]].mean(), "a tie counts as lost"),
     ("8.1", lambda s, y, g: (pairs(s, y, g)[0] | pairs(s, y, g)[1])[pairs(s, y, g)[2]].mean(), "a tie counts as won"),
@@ -63,10 +73,14 @@ MISTAKES = [
     ("8.1", by_group, "this is a mean over groups"),
     ("8.1", lambda s, y, g: ex08.auc_within(s, y, g) * pairs(s, y, g)[2].sum(), "the number of pairs won"),
     ("8.1", lambda s, y, g: ex08.auc_within(s, y, g) * pairs(s, y, g)[2].mean(), "you divide by all pairs"),
+    ("8.1", lambda s, y, g: (s.sort(), 0.5)[1], "work on a copy"),
+    ("8.1", neighbours_only, "for the 14 scores"),
     ("8.2", lambda P, Q: unit(Q) @ unit(Q).T, "which a stretch changes"),
     ("8.2", lambda P, Q: (P @ Q.T).T @ (P @ Q.T), "these are dot products"),
     ("8.2", lambda P, Q: np.corrcoef((P @ Q.T).T), "this is a correlation"),
     ("8.2", lambda P, Q: ex08.taste_cosine(Q, P), "the result has shape"),
+    ("8.3", lambda s, d: 0 * s, "more than the part along the direction"),
+    ("8.3", first_two_only, "with three directions some dot product"),
     ("8.3", together, "bring it to length 1 first"),
     ("8.3", lambda s, d: s - ex08.remove_all(s, d), "subtract it from the states"),
     ("8.3", differences, "the mean of the states still points"),

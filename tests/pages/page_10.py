@@ -42,6 +42,35 @@ def never_all(recommend, history):
     return None if found is None or len(found) == len(history) else found
 
 
+def latest_first(recommend, history):
+    for k in range(len(history) - 1, -1, -1):
+        if recommend(history[:k]) != recommend(history):
+            return list(range(k, len(history)))
+    return None
+
+
+def shrunk(recommend, history):
+    gone = list(range(len(history)))
+    left = lambda out: [item for k, item in enumerate(history) if k not in out]
+    if recommend([]) == recommend(history):
+        return None
+    for k in range(len(history)):
+        if recommend(left([j for j in gone if j != k])) != recommend(history):
+            gone.remove(k)
+    return gone
+
+
+def all_copies(recommend, history):
+    found = ex10.smallest_set(recommend, history)
+    return found and [k for k, item in enumerate(history) if item in {history[j] for j in found}]
+
+
+def takes_out(recommend, history):
+    found = ex10.smallest_set(recommend, history)
+    history.pop()
+    return found
+
+
 def removals(worth, n):
     everybody = frozenset(range(n))
     return np.array([worth(everybody) - worth(everybody - {k}) for k in range(n)])
@@ -61,6 +90,16 @@ def in_place(scores, film, allowed):
     return scores[film] - scores[allowed].max()
 
 
+def second(scores, film, allowed):
+    return scores[film] - np.sort(scores[allowed])[-2]
+
+
+def beside_zero(scores, film, allowed):
+    others = np.where(allowed, scores, 0)
+    others[film] = 0
+    return scores[film] - others.max()
+
+
 def best_of(scores, film, allowed):
     return scores[film] - scores[allowed].max()
 
@@ -71,15 +110,24 @@ MISTAKES = [
     ("10.1", lambda s, f, a: -ex10.lead(s, f, a), "the sign is turned"),
     ("10.1", best_of, "compared with itself"),
     ("10.1", lambda s, f, a: s[f] - s[a & (s != s[f])].max(), "the lead is 0"),
+    ("10.1", second, "its lead is -1.0"),
+    ("10.1", beside_zero, "its lead is -1.0"),
+    ("10.1", lambda s, f, a: s[f] - np.delete(s[a], f).max(), "stopped with IndexError"),
     ("10.2", alone, "when it comes first"),
     ("10.2", removals, "when it comes last"),
     ("10.2", lambda v, n: ex10.shapley(v, n) * 24, "divide by their number"),
     ("10.2", lambda v, n: ex10.shapley(v, n) + v(frozenset()) / n, "what nobody reaches"),
     ("10.2", banzhaf, "the plain mean over all groups"),
     ("10.2", lambda v, n: (alone(v, n) + removals(v, n)) / 2, "the places between"),
+    ("10.2", lambda v, n: ex10.shapley(v, n) * 24 / n, "another number than that of the orders"),
+    ("10.3", latest_first, "small ones first"),
+    ("10.3", shrunk, "small ones first"),
+    ("10.3", all_copies, "small ones first"),
+    ("10.3", takes_out, "work on a copy"),
+    ("10.3", lambda f, h: tuple(ex10.smallest_set(f, h) or ()), "return a list"),
     ("10.3", finds_nothing, "finds no set"),
     ("10.3", lambda f, h: [h[k] for k in ex10.smallest_set(f, h)], "the set holds items"),
-    ("10.3", lambda f, h: list(range(len(h))), "two are enough"),
+    ("10.3", lambda f, h: list(range(len(h))), "2 are enough"),
     ("10.3", lambda f, h: [1], "is still the same"),
     ("10.3", lambda f, h: ex10.smallest_set(f, h) or [], "the answer is None"),
     ("10.3", up_to_two, "try larger sizes"),
