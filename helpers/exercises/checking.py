@@ -88,6 +88,7 @@ def _keeping(attempt: Callable) -> Callable:
 
     @functools.wraps(attempt)
     def kept(*given):
+        """The attempt, asked and watched."""
         before = [copy.copy(one) for one in given]
         result = attempt(*given)
         for one, old in zip(given, before, strict=True):
