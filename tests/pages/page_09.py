@@ -63,7 +63,7 @@ MISTAKES = [
     ("9.1", lambda f, h, t: np.abs(ex09.falls(f, h, t)), "the sign is lost"),
     ("9.1", lambda f, h, t: ex09.falls(f, h, np.arange(8))[:, :2], "targets[j]"),
     ("9.1", lambda f, h, t: np.r_[ex09.falls(f, h, t)[:3], ex09.falls(f, h, t)[:1]], "for its second place"),
-    ("9.2", lambda a, s: ex09.rollout(a[:, :2], s), "not "),
+    ("9.2", lambda a, s: ex09.rollout(a[:, :2], s), "share times the mean of the heads"),
     ("9.2", lambda a, s: ex09.rollout(a, s or 0.5), "with share 0"),
     ("9.2", lambda a, s: np.tril(ex09.rollout(a, s)), "do not add up to 1"),
     ("9.2", lambda a, s: a.mean(1)[2] @ a.mean(1)[1] @ a.mean(1)[0], "keeps something of itself"),
