@@ -120,7 +120,8 @@ def claim(
 
     Every value must lie within the bounds. Where users are what is drawn, the values are one difference a user, and
     the 95 % interval of their mean must. With the page's own parameters and data the sentence ends with the number
-    of fresh runs, of those in data/tables/claims.csv, in which the same bounds held.
+    of fresh runs, of those in data/tables/claims.csv, in which the same bounds held; then with those on other data,
+    where there are any.
 
     Under `make execute`, `make run` and `make test` a claim that does not hold stops the page. Elsewhere, and
     with other parameters or data, it is reported as "not so here" and the page goes on.
@@ -204,7 +205,7 @@ def fresh_runs() -> pd.DataFrame:
 
 
 def _elsewhere(name: str, unit: str, bound: str, fails_with: str) -> str:
-    """How often a claim held in fresh runs with the page's own parameters and data, and in its world without effect."""
+    """How often a claim held in fresh runs with the parameters of the page: at home, on other data, without effect."""
     is_own = _asked.get("DATASET", HOME) == HOME and _asked.get("FIRST_SEED", 0) == 0
     if not is_own or not CLAIMS.is_file():
         return ""
@@ -214,6 +215,9 @@ def _elsewhere(name: str, unit: str, bound: str, fails_with: str) -> str:
     told = ""
     if at_home.any() and unit != "users":
         told += f"; in {_held(rows[at_home])} fresh ones"
+    others = rows[(rows["world"] == "") & ~rows["data"].isin(["", HOME]) & (rows["parameters"] == as_asked())]
+    for data, of_these in others.groupby("data"):
+        told += f"; in {_held(of_these)} on {data}"
     if fails_with and (rows["world"] == fails_with).any():
         told += f"; in {_held(rows[rows['world'] == fails_with])} with {fails_with}"
     return told

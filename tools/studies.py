@@ -240,6 +240,21 @@ def _seeds(options: Member, number: int, **more: Any) -> list[Member]:
     return [{"architecture": options["architecture"], **more, **options, "seed": seed} for seed in range(number)]
 
 
+# Planted rules
+
+
+def one_block(*, rule: str, dim: int, heads: int, n: int, epochs: int, seed: int) -> dict[str, float]:
+    """A single block on a planted rule: share of right answers on new histories, after its best epoch."""
+    _, curve = recipes.learn_rule(rule, layers=1, dim=dim, heads=heads, epochs=epochs, n=n, seed=seed)
+    return {"right": 1 - min(curve.validation)}
+
+
+def _block_members() -> Iterable[Member]:
+    sizes = ({"dim": 32, "heads": 2, "n": 6000, "epochs": 10}, {"dim": 96, "heads": 12, "n": 20_000, "epochs": 24})
+    for rule, size, seed in itertools.product(("marker", "twins"), sizes, range(3)):
+        yield {"rule": rule, **size, "seed": seed}
+
+
 # A language model as a ranker
 
 
@@ -333,6 +348,7 @@ STUDIES: dict[str, tuple[Callable[..., dict], list[Member]]] = {
     "order_search": (order_search, list(_order_members())),
     "blend_search": (blend_search, list(_blend_members())),
     "sequence_places": (sequence_places, list(_place_members())),
+    "one_block": (one_block, list(_block_members())),
     "llm_ranking": (llm_ranking, [{"number": number} for number in range(asking.USERS)]),
     "llm_rerank": (
         llm_rerank,

@@ -163,6 +163,14 @@ def test_runs_of_something_else_are_no_evidence(fresh, other, capsys):
     assert "fresh" not in capsys.readouterr().out
 
 
+def test_runs_on_other_data_are_told_apart_even_where_users_are_drawn(fresh, capsys):
+    fresh(data=["", "", "ml-small/ratings.csv"])
+    of_gap([0.3, 0.4, 0.5], above=0.1)
+    assert "; in 2 of 2 fresh ones; in 0 of 1 on ml-small/ratings.csv)" in capsys.readouterr().out
+    of_gap(np.linspace(0.5, 1, 40), unit="users", above=0.1)
+    assert "stated: above 0.1; in 0 of 1 on ml-small/ratings.csv)" in capsys.readouterr().out
+
+
 def test_a_run_that_failed_is_no_evidence_and_no_stumbling_block(fresh, capsys):
     fresh(id=["", "gap", "gap"], smallest=["", 0.2, 0.3], largest=["", 0.5, 0.5])
     of_gap([0.3, 0.4, 0.5], above=0.1)

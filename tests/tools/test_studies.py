@@ -37,6 +37,7 @@ SAMPLE = {  # rows of every table, by what they ask for
         {"model": "GPT", "number": 1},
         {"model": "three GPTs", "number": 0},
     ],
+    "one_block": [{"rule": "twins", "dim": 32, "seed": 2}],
     "sequence_validation": [{"architecture": "GPT", "epochs": 12, "seed": 1}],
 }
 CLOSED_FORM = ("popularity", "EASE", "item-kNN", *recipes.LINEAR)
