@@ -330,7 +330,7 @@ def bars(
     numbers: str = "",
     hatched_from: int | None = None,
 ) -> None:
-    """Values as bars from 0, one row a name; panels that share their rows name them once.
+    """Values as bars from 0 on one scale, one row a name; panels that share their rows name them once.
 
     Args:
         errors: half-widths by panel, in the order of the values
@@ -359,4 +359,7 @@ def bars(
         repeats_names = ax is not axes[0] and values.index.equals(first.index)
         labels = [] if repeats_names else values.index
         ax.set(yticks=range(len(labels)), yticklabels=labels, ylim=(rows - 0.4, -0.6), xlabel=xlabel, title=name)
+    lows, highs = zip(*(ax.get_xlim() for ax in axes), strict=True)
+    for ax in axes:
+        ax.set_xlim(min(lows), max(highs))
     show(fig, title, caption)

@@ -102,6 +102,15 @@ def test_labels_can_be_drawn_are_short_and_never_alike():
     assert len(names[3]) == 20 and names[4] == "Cash $$ & $Carry$" and names[5:] == ["Twin [f]", "Twin [g]"]
 
 
+def test_panels_of_bars_are_on_one_scale(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(figures, "show", lambda fig, *words: drawn.append(fig))
+    small, large = (pd.Series([size, -size], ["a", "b"]) for size in (1.0, 30.0))
+    figures.bars({"small": small, "large": large}, title="Is it?", caption="none", xlabel="fall")
+    one, other = drawn[0].axes
+    assert one.get_xlim() == other.get_xlim() and one.get_xlim()[1] > 30
+
+
 def test_a_dollar_in_a_name_is_a_dollar(shown):
     values = pd.Series([1.0, 2.0], ["Cash $$ & $Carry$", "a_b^{"])
     figures.bars({"$\\frac$": values}, title="$$", caption="none", xlabel="$")
