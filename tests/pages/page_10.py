@@ -156,3 +156,11 @@ def same_as_helpers():
     assert by_hand is not None and len(by_hand) >= len(smallest)
     left = [code for k, code in enumerate(history[0].tolist()) if k not in by_hand]
     assert recommend(left) != recommend(history[0].tolist())
+
+    with torch.no_grad():  # items 0 and 2 tie for first place: the first is meant, and the rest goes on
+        model.items.weight[2] = model.items.weight[0]
+        model.item_bias[[0, 2]] = 50.0
+    assert page.first_film(model, history, unseen) == 0
+    falls = page.lead_falls(model, history, torch.tensor([0]), unseen)
+    assert torch.equal(falls, torch.zeros(5))
+    assert page.greedy(model, history, unseen) is None
