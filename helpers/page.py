@@ -217,7 +217,7 @@ def _elsewhere(name: str, unit: str, bound: str, fails_with: str) -> str:
         told += f"; in {_held(rows[at_home])} fresh ones"
     others = rows[(rows["world"] == "") & ~rows["data"].isin(["", HOME]) & (rows["parameters"] == as_asked())]
     for data, of_these in others.groupby("data"):
-        told += f"; in {_held(of_these)} on {data}"
+        told += f"; in {_held(of_these)} on {as_text(data)}"
     if fails_with and (rows["world"] == fails_with).any():
         told += f"; in {_held(rows[rows['world'] == fails_with])} with {fails_with}"
     return told

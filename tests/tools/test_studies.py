@@ -57,7 +57,7 @@ def test_a_table_holds_what_its_members_compute(name, wanted):
     row = next(k for k, member in enumerate(members) if wanted.items() <= member.items())
     again = compute(**members[row])
     allowed = 1e-5 if members[row].get("model") in CLOSED_FORM else 4e-3
-    if name.startswith("sequence"):  # trainings that end elsewhere on another processor
+    if name.startswith(("sequence", "one_block")):  # trainings that end elsewhere on another processor
         allowed = 0.03
     if name == "llm_rerank":  # rounding may turn two films
         allowed = 1
