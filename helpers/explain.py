@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from scipy.special import roots_legendre
 from torch import Tensor
 
 from helpers.errors import CourseError
@@ -139,7 +140,7 @@ def integrated_gradients(
 
 def _gauss_legendre(steps: int, like: Tensor) -> tuple[Tensor, Tensor]:
     """Points between 0 and 1, and the weight of each. Shapes: (steps,), (steps,)"""
-    points, weights = np.polynomial.legendre.leggauss(steps)  # between -1 and 1, weights add up to 2
+    points, weights = roots_legendre(steps)  # between -1 and 1, weights add up to 2
     from_0_to_1 = (points + 1) / 2
     of_1 = weights / 2
     return like.new_tensor(from_0_to_1), like.new_tensor(of_1)
@@ -198,7 +199,8 @@ def history_game(model: SequenceTransformer, history: Tensor, target: int) -> tu
         kept[:, places] = inside.to(history.device)
         whole = history.expand(n, -1)
         left = keep(whole, kept, model.padding)
-        return target_scores(model, left, asked.expand(n))
+        longest = max(1, int(inside.sum(dim=1).max()))
+        return target_scores(model, left[:, -longest:], asked.expand(n))  # without what is padding in all of them
 
     return play, places
 
@@ -257,11 +259,11 @@ def shapley_sampled(game: Game, players: int, *, orders: int = 200, seed: int = 
     drawn = [rng.permutation(players) for _ in range(orders)]
     turn = torch.tensor(np.stack(drawn))  # when each player comes, (orders, players)
     stages = players + 1
-    stage = torch.arange(stages)[:, None]
-    inside = turn[:, None] < stage  # who is there at each stage: (orders, stages, players)
-    coalitions = inside.flatten(0, 1)  # (orders * stages, players)
+    stage = torch.arange(stages)[:, None, None]
+    inside = turn < stage  # who is there at each stage, those of one size together: (stages, orders, players)
+    coalitions = inside.flatten(0, 1)  # (stages * orders, players)
     reached = torch.cat([game(part) for part in coalitions.split(1024)])
-    by_stage = reached.double().cpu().view(orders, stages)
+    by_stage = reached.double().cpu().view(stages, orders).T
     gain_at_stage = by_stage.diff(dim=1)  # (orders, players)
     gains = gain_at_stage.gather(1, turn)
     error = gains.std(dim=0) / orders**0.5

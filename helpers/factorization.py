@@ -110,12 +110,13 @@ def alternating_least_squares(
 
 def _regress(R: np.ndarray, mask: np.ndarray, V: np.ndarray, ridge: float) -> np.ndarray:
     """The best row of factors for every row of R, V given. Shape: (rows, rank)."""
-    penalty = ridge * np.eye(len(V))
-    solved = []
+    squares, sums = [], []
     for ratings, rated in zip(R, mask, strict=True):
         F = V[:, rated]  # (rank, rated)
-        solved.append(np.linalg.solve(F @ F.T + penalty, F @ ratings[rated]))
-    return np.array(solved)
+        squares.append(F @ F.T)
+        sums.append(F @ ratings[rated])
+    normal = np.array(squares) + ridge * np.eye(len(V))  # (rows, rank, rank)
+    return np.linalg.solve(normal, np.array(sums)[..., None])[..., 0]
 
 
 def cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -15,6 +15,9 @@ os.environ["RECSYS_EXPLAINED_CLAIMS"] = "strict"
 os.environ["PYTHONPATH"] = os.pathsep.join([str(GUARD), *filter(None, [os.environ.get("PYTHONPATH")])])
 os.environ |= {"PIP_NO_INDEX": "1", "HF_HUB_OFFLINE": "1", "NO_PROXY": "127.0.0.1,localhost"}
 os.environ |= {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}  # nobody listens there
+workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0))
+if workers:  # tests that run side by side share the cores, as do the kernels that they start
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 _spec = importlib.util.spec_from_file_location("network_guard", GUARD / "sitecustomize.py")
 _spec.loader.exec_module(importlib.util.module_from_spec(_spec))

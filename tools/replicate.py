@@ -136,17 +136,18 @@ def replicate(path: Path, told: dict[str, Any], runs: int) -> None:
     if world:
         claims = claims[claims["fails_with"] == world]
     seeds = seeds_to_run(number_of(path), kind, claims, own["SEEDS"], runs)
+    together = max(1, min(at_a_time(), len(seeds)))
     running: dict = {}
     with tempfile.TemporaryDirectory() as folder, tqdm(total=len(seeds), unit="run", disable=None) as bar:
 
         def run(seed: int) -> None:
             """One run, from its start to its rows."""
             done = Path(folder) / f"{path.stem} {seed}.ipynb"
-            error = execute(path, done, told | {"FIRST_SEED": seed}, running, bar)
+            error = execute(path, done, told | {"FIRST_SEED": seed}, running, bar, together)
             add(rows_of(path, kind, done, seed, error))
             bar.update()
 
-        pool = ThreadPoolExecutor(at_a_time())
+        pool = ThreadPoolExecutor(together)
         try:
             list(pool.map(run, seeds))
         finally:

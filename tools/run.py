@@ -73,6 +73,7 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
     pages = [Page(path) for path in notebooks]
     rank = {number: place for place, number in enumerate(LONGEST_FIRST)}
     order = sorted(pages, key=lambda page: rank.get(number_of(page.path), len(rank)))
+    together = max(1, min(at_a_time(), len(pages)))
     running: dict[str, subprocess.Popen] = {}
     stopped = threading.Event()
     with tempfile.TemporaryDirectory() as folder, tqdm(total=len(pages), unit="page", disable=None) as bar:
@@ -81,7 +82,7 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
             """One page, from its start to its place."""
             begun = time.perf_counter()
             done = Path(folder) / page.path.name
-            page.error = execute(page.path, done, parameters, running, bar)
+            page.error = execute(page.path, done, parameters, running, bar, together)
             page.seconds = time.perf_counter() - begun
             if stopped.is_set():
                 return
@@ -92,7 +93,7 @@ def walk(notebooks: list[Path], into: Path | None, parameters: dict[str, Any]) -
                     page.error = str(error)
             bar.update()
 
-        pool = ThreadPoolExecutor(at_a_time())
+        pool = ThreadPoolExecutor(together)
         try:
             list(pool.map(run, order))
         except BaseException:  # Ctrl-C
@@ -111,16 +112,21 @@ def execute(
     parameters: dict[str, Any],
     running: dict,
     bar: tqdm,
+    together: int = 1,
 ) -> str:
-    """Run papermill on one page, in the page's folder and in a process of its own; returns why it failed, or ""."""
+    """Run papermill on one page, in the page's folder and in a process of its own; returns why it failed, or "".
+
+    Pages that run `together` share the cores: with a thread for every core in each, they mostly wait for one another.
+    """
     own = {name: value for name, value in parameters.items() if name in parameters_of(path)}
     command = [sys.executable, "-m", "papermill", str(path), str(done), "--cwd", str(path.parent)]
     command += ["--kernel", "python3"]
     command += ["--no-progress-bar", "--log-level", "ERROR", "--execution-timeout", str(CELL_SECONDS)]
     command += ["--parameters_yaml", yaml.safe_dump(own)] if own else []
     strictness = {STRICT: "report" if parameters else "strict"}
+    threads = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // together))}
     process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
-                               env=os.environ | strictness)  # fmt: skip
+                               env=threads | os.environ | strictness)  # fmt: skip
     running[done.stem] = process
     bar.set_postfix_str(", ".join(running))
     _, said = process.communicate()

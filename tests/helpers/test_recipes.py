@@ -55,14 +55,14 @@ def test_a_seed_that_is_not_stored_is_trained_once_and_kept_in_the_cache(cache, 
     little = lambda rule, seed, device: asked.append((rule, seed)) or learn(rule, n=300, seed=seed, device=device)
     monkeypatch.setattr(recipes, "learn_rule", little)
     with torch.no_grad():  # as on pages that look inside
-        one, two = (recipes.model("planted-trigger", 7).state_dict() for _ in range(2))
-    assert asked == [("trigger", 107)] and all(torch.equal(one[name], two[name]) for name in one)
-    assert [path.name for path in (cache / "trained").glob("*.safetensors")] == ["planted-trigger-7.safetensors"]
+        one, two = (recipes.model("planted-trigger", 17).state_dict() for _ in range(2))
+    assert asked == [("trigger", 117)] and all(torch.equal(one[name], two[name]) for name in one)
+    assert [path.name for path in (cache / "trained").glob("*.safetensors")] == ["planted-trigger-17.safetensors"]
     recipes.model("planted-marker", 2)
     assert len(asked) == 1  # that one is stored
-    (cache / "trained" / "planted-trigger-7.safetensors").write_bytes(b"cut")
-    with pytest.raises(CourseError, match=r"planted-trigger-7.safetensors is no checkpoint .* delete .*trained again"):
-        recipes.model("planted-trigger", 7)
+    (cache / "trained" / "planted-trigger-17.safetensors").write_bytes(b"cut")
+    with pytest.raises(CourseError, match=r"planted-trigger-17.safetensors is no checkpoint .* delete .*trained again"):
+        recipes.model("planted-trigger", 17)
 
 
 def test_seeds_that_are_not_stored_are_none_of_those_among_which_the_stored_ones_were_chosen():

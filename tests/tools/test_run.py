@@ -153,6 +153,32 @@ def test_as_many_pages_at_a_time_as_cores_and_memory_allow(monkeypatch):
         assert run.at_a_time() == number
 
 
+def test_pages_that_run_together_share_the_cores_unless_threads_were_told(tmp_path, monkeypatch):
+    asked = []
+
+    class Done:
+        """A page that ran at once."""
+
+        returncode = 0
+
+        def __init__(self, command, env, **_):
+            asked.append(env["OMP_NUM_THREADS"])
+
+        def communicate(self):
+            return "", ""
+
+    monkeypatch.setattr(run.subprocess, "Popen", Done)
+    monkeypatch.setattr(run.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(run, "at_a_time", lambda: 2)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    paths = [page(tmp_path / "in", f"0{k}_a.ipynb", "A: int = 2") for k in range(3)]
+    run.walk(paths, tmp_path, {})
+    run.walk(paths[:1], tmp_path, {})
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    run.walk(paths[:1], tmp_path, {})
+    assert asked == ["4", "4", "4", "8", "3"]
+
+
 @pytest.mark.parametrize("word", ["DATASET", "NOTHING=1", "=3"])
 def test_unknown_parameters_are_refused(word, capsys):
     assert run.main([word]) == 2
