@@ -1,14 +1,14 @@
 """Trained models that are stored: they have learned what their cards say; unknown kinds are refused by name."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
-from helpers import data, metrics, recipes, stored
+from helpers import data, metrics, models, recipes, stored
 from helpers.errors import CourseError
-from helpers.planted import planted_sequences
 
 PLANTED = stored.checkpoints("planted")
 
@@ -16,12 +16,9 @@ PLANTED = stored.checkpoints("planted")
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_model_answers_as_its_card_says(name):
     rule, seed = name.split("-")[1:]
-    new = planted_sequences(1000, rule=rule, seed=10_000 + int(seed))
-    with torch.no_grad():
-        answers = recipes.trained(name).scores(torch.tensor(new.histories)).argmax(dim=1).numpy()
+    right = recipes.accuracy(recipes.trained(name), rule, n=1000, seed=20_000 + int(seed))  # seen by no training
     card, _ = stored.checkpoint(name)
-    right = (answers == new.following).mean()
-    assert right >= 0.99 and card["figures"]["accuracy"] == pytest.approx(right, abs=1e-4)
+    assert right >= 0.99 and card["figures"]["accuracy"] == pytest.approx(right, abs=2e-3)
 
 
 @pytest.mark.parametrize(("architecture", "place"), [("GPT", 1), ("GPT", 2), ("GPT", 3), ("BERT", 1)])
@@ -40,12 +37,14 @@ def test_a_model_over_histories_ranks_as_its_card_says_and_has_its_place_on_vali
 
 def test_pages_that_look_inside_get_the_stored_ones_and_other_data_their_own(monkeypatch):
     monkeypatch.setattr(recipes, "trained", lambda name, device: name)
+    monkeypatch.setattr(recipes, "_hold_to_card", lambda *_: None)
     monkeypatch.setattr(stored, "keep", lambda name, train: asked.append(name))
     asked = []
     monkeypatch.setattr(recipes, "train_transformer", lambda *_, seed, **__: (f"seed {seed}", None))
     movielens, other = data.load_ratings("movielens-100k"), data.planted_ratings(20, 30, per_user=5)
-    assert recipes.several_trained(movielens, None, number=2) == ["gpt-movielens", "gpt-movielens-2"]
-    assert recipes.several_trained(movielens, None, first=3, number=2) == ["gpt-movielens-4", "gpt-movielens-5"]
+    train, _ = data.split_leave_last_out(movielens.table)
+    assert recipes.several_trained(movielens, train, number=2) == ["gpt-movielens", "gpt-movielens-2"]
+    assert recipes.several_trained(movielens, train, first=3, number=2) == ["gpt-movielens-4", "gpt-movielens-5"]
     assert asked == ["gpt-movielens-4", "gpt-movielens-5"]  # the others are stored
     assert recipes.several_trained(other, None, architecture="BERT", number=2) == ["seed 0", "seed 1"]
 
@@ -63,6 +62,24 @@ def test_a_seed_that_is_not_stored_is_trained_once_and_kept_in_the_cache(cache, 
     (cache / "trained" / "planted-trigger-17.safetensors").write_bytes(b"cut")
     with pytest.raises(CourseError, match=r"planted-trigger-17.safetensors is no checkpoint .* delete .*trained again"):
         recipes.model("planted-trigger", 17)
+
+
+def test_a_training_that_is_not_what_its_card_says_is_named_and_the_page_goes_on(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(recipes, "say", said.append)
+    ratings = data.load_ratings("movielens-100k")
+    train, _ = data.split_leave_last_out(ratings.table)
+    recipes.model("planted-marker", 0), recipes.several_trained(ratings, train, number=1)
+    assert said == []
+    for name in ("planted-marker-0", "gpt-movielens"):
+        card, _ = stored.checkpoint(name)
+        model = models.SequenceTransformer(**card["model"], seed=1)  # has learned nothing
+        stored.write(tmp_path / f"{name}.safetensors", model, card)
+    monkeypatch.setattr(stored, "MODELS", tmp_path)
+    assert recipes.model("planted-marker", 0).length == 12
+    assert len(recipes.several_trained(ratings, train, number=1)) == 1
+    assert re.match(r"\*\*planted-marker-0 is not what its card says\*\*: accuracy 1\.000 there, 0\.\d+ here", said[0])
+    assert re.match(r"\*\*gpt-movielens is not what its card says\*\*: ndcg10 0\.\d+ there, 0\.\d+ here", said[1])
 
 
 def test_seeds_that_are_not_stored_are_none_of_those_among_which_the_stored_ones_were_chosen():
