@@ -29,7 +29,7 @@ class Settings:
     """How to train. The defaults were chosen for DotProduct(64) on a validation set; see data/README.md, rating_search.
 
     decay: decoupled weight decay of the parameters whose name contains the key; of the others 0
-    threads: CPU threads; small batches are faster with one
+    threads: CPU threads at most; small batches are faster with one
     """
 
     epochs: int = 16
@@ -266,9 +266,9 @@ def batches(data: Data, size: int) -> Iterator[Data]:
 
 @contextmanager
 def cpu_threads(number: int) -> Iterator[None]:
-    """So many threads inside the block; outside as many as before."""
+    """At most so many threads inside the block, never more than were allowed outside it."""
     before = torch.get_num_threads()
-    torch.set_num_threads(number)
+    torch.set_num_threads(min(number, before))
     try:
         yield
     finally:

@@ -76,6 +76,18 @@ def test_a_step_makes_no_tensor_on_another_device(build):
     assert training.train_step(model, optimizer, training.squared_error, batch).device.type == "meta"
 
 
+def test_a_training_takes_no_more_threads_than_are_allowed_and_gives_them_back():
+    before = torch.get_num_threads()
+    try:
+        for allowed, asked, taken in ((2, 1, 1), (1, 2, 1), (2, 2, 2)):
+            torch.set_num_threads(allowed)
+            with training.cpu_threads(asked):
+                assert torch.get_num_threads() == taken
+            assert torch.get_num_threads() == allowed
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_the_article_s_broadcast_is_refused():
     with pytest.raises(CourseError, match="compared crosswise"):
         training.squared_error(lambda user, item: torch.zeros(300, 1), *TENSORS)
