@@ -19,7 +19,8 @@ from helpers.fetch import DATA
 STRICT = "RECSYS_EXPLAINED_CLAIMS"  # "strict" under `make execute`, `make run` and `make test`
 CLAIM = "recsys-explained-claim"  # where a claim leaves its values in the metadata of its output
 CLAIMS = DATA / "tables" / "claims.csv"
-UNITS = ("trainings", "splits", "users", "made worlds", "data sets")
+PLANTED = "planted trainings"  # on made histories: the same runs, whatever the data of the page
+UNITS = ("trainings", PLANTED, "splits", "users", "made worlds", "data sets")
 LEAST_USERS = 30
 HOME = "movielens-100k"  # the data of the pages as they are published
 APART = ("FIRST_SEED", "DEVICE", "DATASET", "COLUMNS", "ITEMS", "LISTS_OUT")  # change no question that a page asks
@@ -216,7 +217,7 @@ def _elsewhere(name: str, unit: str, bound: str, fails_with: str) -> str:
     if at_home.any() and unit != "users":
         told += f"; in {_held(rows[at_home])} fresh ones"
     others = rows[(rows["world"] == "") & ~rows["data"].isin(["", HOME]) & (rows["parameters"] == as_asked())]
-    for data, of_these in others.groupby("data"):
+    for data, of_these in others.groupby("data") if unit != PLANTED else ():
         told += f"; in {_held(of_these)} on {as_text(data)}"
     if fails_with and (rows["world"] == fails_with).any():
         told += f"; in {_held(rows[rows['world'] == fails_with])} with {fails_with}"

@@ -32,11 +32,11 @@ def pytest_collection_modifyitems(items):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
-    """nbval does not compare the record of a page, whose figures are compared by kind: here, as soon as it ran."""
+    """What nbval does not compare: a page's record, by kind, and percentages of attention, as soon as a cell ran."""
     result = yield
     outputs = getattr(item, "test_outputs", None)
     if outputs is not None:
-        from expected import compare
+        from expected import compare, weights_apart
         from notebook_files import page_of
 
         from helpers.page import RECORD
@@ -45,6 +45,8 @@ def pytest_runtest_call(item):
             metrics = output.get("data", {}).get(RECORD)
             if metrics is not None:
                 assert compare(page_of(item.path).EXPECTED, metrics) == []
+        pages = ["".join(o.get("data", {}).get("text/html", "") for o in of) for of in (item.cell.outputs, outputs)]
+        assert weights_apart(*pages) <= 1
     return result
 
 

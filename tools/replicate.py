@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from helpers.errors import CourseError
 from helpers.fetch import written_whole
-from helpers.page import CLAIM, CLAIMS, HOME, within
+from helpers.page import CLAIM, CLAIMS, HOME, PLANTED, within
 from tools.results import number_of, parameters_of
 from tools.run import at_a_time, execute, read_parameters
 
@@ -81,6 +81,8 @@ def rows_of(path: Path, kind: dict[str, str], executed: Path, seed: int, error: 
     claims = claims_of(executed) if executed.exists() else claims_of(path)[:0]
     if kind["world"]:
         claims = claims[claims["fails_with"] == kind["world"]]
+    if kind["data"] not in ("", HOME):
+        claims = claims[claims["unit"] != PLANTED]
     rows = [run | claim for claim in claims.drop(columns=["values", "fails_with"]).to_dict("records")]
     return rows + ([run | {"id": "", "error": error}] if error else [])
 
@@ -135,6 +137,8 @@ def replicate(path: Path, told: dict[str, Any], runs: int) -> None:
         raise CourseError(f"{path.name} has no claim in its outputs, so nothing could be kept: execute it first.")
     if world:
         claims = claims[claims["fails_with"] == world]
+    if kind["data"] not in ("", HOME):
+        claims = claims[claims["unit"] != PLANTED]
     seeds = seeds_to_run(number_of(path), kind, claims, own["SEEDS"], runs)
     together = max(1, min(at_a_time(), len(seeds)))
     running: dict = {}

@@ -169,6 +169,8 @@ def test_runs_on_other_data_are_told_apart_even_where_users_are_drawn(fresh, cap
     assert "; in 2 of 2 fresh ones; in 0 of 1 on ml-small/ratings.csv)" in capsys.readouterr().out
     of_gap(np.linspace(0.5, 1, 40), unit="users", above=0.1)
     assert "stated: above 0.1; in 0 of 1 on ml-small/ratings.csv)" in capsys.readouterr().out
+    of_gap([0.3, 0.4, 0.5], unit="planted trainings", above=0.1)  # made histories have nothing of these data
+    assert "; in 2 of 2 fresh ones)" in capsys.readouterr().out
 
 
 def test_a_run_that_failed_is_no_evidence_and_no_stumbling_block(fresh, capsys):

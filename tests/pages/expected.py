@@ -1,7 +1,13 @@
 """How a figure of a record is compared: a rule takes a figure and says why it is not the expected one, or None."""
 
+import json
+import math
+import re
 from collections.abc import Callable
 
+import numpy as np
+
+WEIGHTS = re.compile(r'"weights":([\[\]0-9,nul]*)')  # as in nbval_sanitize.cfg
 Rule = Callable[[object], str | None]
 
 
@@ -33,3 +39,19 @@ def compare(expected: dict[str, Rule], metrics: dict) -> list[str]:
         if why:
             problems.append(f"{name}: {why}")
     return problems
+
+
+def weights_apart(stored: str, fresh: str) -> float:
+    """The largest difference, in percentage points, between the weights of two attention explorers (HTML).
+
+    A percentage that lies between two whole numbers is rounded up on one processor and down on another.
+    """
+    apart = 0.0
+    both = [[np.array(json.loads(found), dtype=float) for found in WEIGHTS.findall(page)] for page in (stored, fresh)]
+    if [one.shape for one in both[0]] != [one.shape for one in both[1]]:
+        return math.inf
+    for one, other in zip(*both, strict=True):
+        if (np.isnan(one) != np.isnan(other)).any():
+            return math.inf
+        apart = max(apart, float(np.nanmax(np.abs(one - other))))
+    return apart

@@ -124,6 +124,13 @@ def test_other_data_may_leave_claims_out(tmp_path, table):
     assert judged["held"].tolist() == [1, "not asked"]
 
 
+def test_trainings_on_made_histories_say_nothing_of_other_data(tmp_path):
+    page = write(tmp_path / "90_page.ipynb", GAP, claims=[OF_GAP, OF_SMALL | {"unit": "planted trainings"}])
+    for data, ids in (("", ["gap", "small"]), ("ml/ratings.csv", ["gap"])):
+        rows = replicate.rows_of(page, {"data": data, "world": ""}, page, 5, "")
+        assert [row["id"] for row in rows] == ids
+
+
 def test_a_world_must_be_asked_of_every_claim_that_names_it(tmp_path, table):
     kind = {"data": "planted", "world": "DATASET=planted"}
     other = OF_SMALL | {"fails_with": "DATASET=planted"}
