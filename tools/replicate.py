@@ -75,14 +75,18 @@ def name_of(data: str) -> str:
     return "/".join(Path(data).parts[-2:])
 
 
+def asked(claims: pd.DataFrame, kind: dict[str, str]) -> pd.DataFrame:
+    """The claims that such a run is about: those that name its world; of other data none over made histories."""
+    if kind["world"]:
+        claims = claims[claims["fails_with"] == kind["world"]]
+    is_other = kind["data"] not in ("", HOME)
+    return claims[claims["unit"] != PLANTED] if is_other else claims
+
+
 def rows_of(path: Path, kind: dict[str, str], executed: Path, seed: int, error: str) -> list[dict[str, Any]]:
     """What one run adds to the table: a row a claim, and one without id if it failed."""
     run = {"page": number_of(path), "seed": seed} | kind
-    claims = claims_of(executed) if executed.exists() else claims_of(path)[:0]
-    if kind["world"]:
-        claims = claims[claims["fails_with"] == kind["world"]]
-    if kind["data"] not in ("", HOME):
-        claims = claims[claims["unit"] != PLANTED]
+    claims = asked(claims_of(executed), kind) if executed.exists() else claims_of(path)[:0]
     rows = [run | claim for claim in claims.drop(columns=["values", "fails_with"]).to_dict("records")]
     return rows + ([run | {"id": "", "error": error}] if error else [])
 
@@ -135,10 +139,7 @@ def replicate(path: Path, told: dict[str, Any], runs: int) -> None:
     claims = claims_of(path)
     if claims.empty:
         raise CourseError(f"{path.name} has no claim in its outputs, so nothing could be kept: execute it first.")
-    if world:
-        claims = claims[claims["fails_with"] == world]
-    if kind["data"] not in ("", HOME):
-        claims = claims[claims["unit"] != PLANTED]
+    claims = asked(claims, kind)
     seeds = seeds_to_run(number_of(path), kind, claims, own["SEEDS"], runs)
     together = max(1, min(at_a_time(), len(seeds)))
     running: dict = {}

@@ -64,7 +64,7 @@ def test_missing_old_cut_and_foreign_checkpoints_are_refused_with_the_command(fo
 
 
 def test_every_stored_model_is_small_and_says_what_it_is():
-    assert len(stored.checkpoints("")) == 10
+    assert len(stored.checkpoints("")) == 24
     for name in stored.checkpoints(""):
         card, weights = stored.checkpoint(name)
         assert {"about", "chosen", "figures", "data", "model", "made_by"} <= card.keys()
